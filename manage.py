@@ -1,0 +1,15 @@
+#!/usr/bin/env python
+"""Runs Django's commands with this project's settings."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+from autorouter_site import bootstrap
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autorouter_site.settings")
+    if sys.argv[1:2] == ["quickstart"]:
+        bootstrap.prepare(sys.argv[2:], os.environ)
+    execute_from_command_line(sys.argv)
