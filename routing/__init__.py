@@ -1,0 +1,1 @@
+"""Answering a request: catalogue, decision, relay and the router engine."""
