@@ -1,0 +1,1 @@
+"""Real processes that misbehave on cue."""
