@@ -1,0 +1,7 @@
+"""The app that answers a request."""
+
+from django.apps import AppConfig
+
+
+class RoutingConfig(AppConfig):
+    name = "routing"

@@ -1,0 +1,100 @@
+"""API keys and provider credentials: made, hashed, encrypted, never shown again."""
+
+import base64
+import hmac
+import secrets
+import string
+import zlib
+from hashlib import sha256
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from routing.models import ApiKey, Provider
+
+PREFIX = "sk-ar-v1-"
+ALPHABET = string.digits + string.ascii_letters
+# 43 base62 characters hold 256 bits; the first 12 make a key recognisable in a list.
+ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
+KEY_LENGTH = len(PREFIX) + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
+NONCE_BYTES = 12
+
+
+class CredentialError(Exception):
+    """A provider's saved credential cannot be read with the keys this process has."""
+
+
+def create_key(user: Any, name: str, **fields: Any) -> tuple[ApiKey, str]:
+    """Save a new API key; its secret is returned here and nowhere else."""
+    body = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH + SECRET_LENGTH))
+    secret = PREFIX + body + _checksum(body)
+    label = f"{secret[: len(PREFIX) + 3]}...{secret[-4:]}"
+    key = ApiKey.objects.create(user=user, name=name, digest=digest(secret), label=label, **fields)
+    return key, secret
+
+
+def is_well_formed(secret: str) -> bool:
+    """Whether prefix, length and checksum are right; false costs no query."""
+    if len(secret) != KEY_LENGTH or not secret.startswith(PREFIX) or not secret.isascii():
+        return False
+    body = secret[len(PREFIX) : -CHECKSUM_LENGTH]
+    return hmac.compare_digest(secret[-CHECKSUM_LENGTH:], _checksum(body))
+
+
+def digest(secret: str) -> str:
+    """HMAC-SHA-256 of the whole key in hex; useless to whoever lacks the pepper."""
+    pepper = settings.AUTOROUTER_KEY_PEPPER.encode()
+    return hmac.new(pepper, secret.encode(), sha256).hexdigest()
+
+
+def save_credential(provider: Provider, credential: str) -> None:
+    """Encrypt and save a provider's key; only its last four characters stay readable."""
+    version, key = next(iter(_key_ring().items()))
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, credential.encode(), _context(provider, version))
+    provider.credential = bytes([version]) + nonce + sealed
+    provider.credential_hint = credential[-4:]
+    provider.save(update_fields=["credential", "credential_hint"])
+
+
+def read_credential(provider: Provider) -> str:
+    """The provider's key: the saved one, else its environment variable's, else "".
+
+    Raises CredentialError if the saved one was sealed with a key that is not configured, or for
+    another provider.
+    """
+    if not provider.credential:
+        return settings.AUTOROUTER_PROVIDER_KEYS.get(provider.environment_variable, "")
+    sealed = bytes(provider.credential)
+    version, nonce = sealed[0], sealed[1 : 1 + NONCE_BYTES]
+    try:
+        key = _key_ring()[version]
+        plain = AESGCM(key).decrypt(nonce, sealed[1 + NONCE_BYTES :], _context(provider, version))
+    except (KeyError, InvalidTag) as error:
+        raise CredentialError(
+            f"The credential of {provider.name} cannot be decrypted with key version {version}; "
+            "restore that key in AUTOROUTER_CREDENTIAL_KEYS or save the credential again."
+        ) from error
+    return plain.decode()
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32((PREFIX + body).encode())
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, rest = divmod(number, len(ALPHABET))
+        digits = ALPHABET[rest] + digits
+    return digits
+
+
+def _key_ring() -> dict[int, bytes]:
+    """Keys by version, the active one first."""
+    pairs = (entry.split(":", 1) for entry in settings.AUTOROUTER_CREDENTIAL_KEYS)
+    return {int(version): base64.b64decode(key) for version, key in pairs}
+
+
+def _context(provider: Provider, version: int) -> bytes:
+    """Binds a sealed credential to its row, so that swapped rows cannot be read."""
+    return f"provider:{provider.pk}|credential|{version}".encode()
