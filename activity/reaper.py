@@ -1,0 +1,89 @@
+"""Ends what a dead process left open: replays its journal, then interrupts the rest."""
+
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from activity import journal, ledger
+from activity.models import Generation
+
+logger = logging.getLogger(__name__)
+
+# A worker takes its lock again within 2 s of a database restart; 5 s of silence mean death.
+SILENCE_SECONDS = 5.0
+MOST_ROWS = 1000
+
+
+def journal_folder() -> Path:
+    return settings.VAR_DIR / "journal"
+
+
+def reap(silence_seconds: float = SILENCE_SECONDS) -> int:
+    """End the open rows of dead workers and the overdue ones; how many rows it ended.
+
+    Waits `silence_seconds` when a worker seems dead, to see it twice. Safe to run twice, and
+    beside a late settlement: both send the same guarded update.
+    """
+    suspects = _free(_owners())
+    if suspects:
+        time.sleep(silence_seconds)
+        suspects = _free(suspects) if _database_up_for(silence_seconds) else set()
+    for worker in suspects:
+        replay(journal.Journal(journal_folder(), worker))
+    ended = _interrupt(Generation.objects.open_of(suspects).ids(MOST_ROWS))
+    ended += _interrupt(Generation.objects.overdue().ids(MOST_ROWS))
+    if ended:
+        logger.warning("%d generations of ended processes are now interrupted", ended)
+    return ended
+
+
+def replay(left: journal.Journal) -> None:
+    """Settle what a journal holds and delete it; rows already final stay as they are."""
+    lines = left.read()
+    settlements = [line for line in lines if line["kind"] == "settlement"]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for line in settlements:
+            cursor.execute(ledger.SETTLE + ledger.MOVE_MONEY, [ledger.as_json([line["row"]])])
+            cursor.execute(ledger.END_ATTEMPTS, [ledger.as_json(line["attempts"])])
+    left.clear()
+
+
+def _owners() -> set[int]:
+    """Workers that own open rows or left a journal."""
+    owners = Generation.objects.open().values_list("worker", flat=True).distinct()
+    return set(owners[:MOST_ROWS]) | set(journal.workers(journal_folder()))
+
+
+def _free(workers: Iterable[int]) -> set[int]:
+    """Those whose advisory lock nobody holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT w FROM unnest(%s::bigint[]) AS w WHERE NOT EXISTS ("
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND (classid::bigint << 32 | objid::bigint) = w)",
+            [list(workers)],
+        )
+        return {worker for (worker,) in cursor.fetchall()}
+
+
+def _database_up_for(seconds: float) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => %s)",
+            [seconds],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _interrupt(ids: list[str]) -> int:
+    if not ids:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ledger.INTERRUPT + ledger.MOVE_MONEY, [ids])
+        cursor.execute(ledger.ABANDON_ATTEMPTS, [ids])
+    return len(ids)

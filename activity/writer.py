@@ -1,0 +1,292 @@
+"""Grouped, durable commits: one writer a process, one transaction a batch.
+
+Whoever waits is answered by the commit that holds its row. A batch starts as soon as the one
+before it is committed, so nothing waits for a clock and a busy process commits many rows at once.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from activity import connections, ledger
+from activity.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+# A request waits this long for the commit of its settlement, then the journal takes it.
+SETTLE_SECONDS = 2.0
+RECONNECT_SECONDS = 0.25
+COUNT_SECONDS = 2.0
+
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+
+Statement = tuple[str, Any]
+
+
+class DatabaseAway(Exception):
+    """The database did not take a row; nothing was sent to a provider for it."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row on its way to the database, and who waits for it."""
+
+    kind: str
+    row: dict[str, Any]
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    along: tuple[Statement, ...] = ()
+    done: "asyncio.Future[Any] | None" = None
+
+
+class Writer:
+    """Takes intents, attempts and settlements and commits them in groups."""
+
+    def __init__(self, worker: int, folder: Path) -> None:
+        self.worker = worker
+        self.journal = Journal(folder, worker)
+        self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+        self._rejections: Counter[tuple[int, int, int, str]] = Counter()
+        self._unsettled: dict[str, Entry] = {}
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._tick())]
+
+    async def close(self) -> None:
+        """Commit what is queued, or leave it in the journal, and stop."""
+        with suppress(TimeoutError, DatabaseAway):
+            async with asyncio.timeout(2 * SETTLE_SECONDS):
+                await self._flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for entry in self._unsettled.values():
+            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+        await self._disconnect()
+
+    async def open(self, intent: dict[str, Any], attempt: dict[str, Any]) -> Decimal:
+        """Commit an intent with its first attempt; the amount reserved for it.
+
+        Raises ledger.BudgetExceeded or DatabaseAway; then no row of it stays open.
+        """
+        return await self._submit(Entry("intent", intent | {"worker": self.worker}, [attempt]))
+
+    async def attempt(self, attempt: dict[str, Any]) -> None:
+        """Commit one more attempt before its first byte is sent; raises DatabaseAway."""
+        await self._submit(Entry("attempt", {}, [attempt]))
+
+    async def settle(
+        self,
+        settlement: dict[str, Any],
+        attempts: list[dict[str, Any]],
+        along: tuple[Statement, ...] = (),
+    ) -> None:
+        """Commit a final state; when the database is away the journal has it and we go on."""
+        entry = Entry("settlement", settlement, attempts, along)
+        self._unsettled[settlement["id"]] = entry
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._submit(entry)
+        except (TimeoutError, DatabaseAway):
+            logger.warning("Settlement of %s waits in the journal", settlement["id"])
+            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+
+    def reject(self, key_id: int, user_id: int, code: int, error_type: str) -> None:
+        """Count a request that was refused before it became a generation."""
+        self._rejections[key_id, user_id, code, error_type] += 1
+
+    async def _submit(self, entry: Entry) -> Any:
+        entry.done = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(entry)
+        return await entry.done
+
+    async def _flush(self) -> None:
+        marker = Entry("marker", {})
+        await self._submit(marker)
+        while self._unsettled:
+            await asyncio.sleep(0.01)
+
+    async def _tick(self) -> None:
+        """Send what nobody waits for: counts of refusals, settlements that failed before."""
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            if self._rejections or self._unsettled:
+                self._queue.put_nowait(Entry("marker", {}))
+
+    async def _run(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < LARGEST_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            await self._write(batch)
+
+    async def _write(self, batch: list[Entry]) -> None:
+        """Commit a batch, or tell each of its waiters why not; never raises."""
+        waiting = [entry for entry in self._unsettled.values() if entry not in batch]
+        entries = batch + waiting[:LARGEST_BATCH]
+        try:
+            results = await self._commit(entries)
+        except AWAY as error:
+            await self._fail(batch, error)
+        except psycopg.Error:
+            # One row that the database refuses must not take its batch with it.
+            for entry in entries:
+                await self._write_one(entry)
+        else:
+            self._finish(results)
+
+    async def _write_one(self, entry: Entry) -> None:
+        try:
+            results = await self._commit([entry])
+        except AWAY as error:
+            await self._fail([entry], error)
+        except psycopg.Error as error:
+            await self._refused(entry, error)
+        else:
+            self._finish(results)
+
+    async def _refused(self, entry: Entry, error: psycopg.Error) -> None:
+        logger.error("The database refused a %s", entry.kind, exc_info=error)
+        if entry.kind == "settlement":
+            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+        self._unsettled.pop(entry.row.get("id", ""), None)
+        _answer(entry, DatabaseAway(f"the database refused it: {type(error).__name__}"))
+
+    async def _fail(self, batch: list[Entry], error: Exception) -> None:
+        logger.warning("The database is away: %s", type(error).__name__)
+        await self._disconnect()
+        for entry in batch:
+            if entry.kind == "intent":
+                # The commit may have arrived although its answer did not.
+                self._unsettled[entry.row["id"]] = Entry("undo", {"id": entry.row["id"]})
+            _answer(entry, DatabaseAway(type(error).__name__))
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _finish(self, results: list[tuple[Entry, Any]]) -> None:
+        for entry, result in results:
+            self._settled(entry)
+            _answer(entry, result)
+
+    def _settled(self, entry: Entry) -> None:
+        if entry.kind not in ("settlement", "undo"):
+            return
+        self._unsettled.pop(entry.row["id"], None)
+        if not self._unsettled:
+            self.journal.clear()
+
+    async def _commit(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
+        connection = await self._connected()
+        rejections, self._rejections = self._rejections, Counter()
+        try:
+            # In pipeline mode a batch without budgets is one round trip, commit included.
+            async with connection.pipeline(), connection.transaction():
+                granted = await self._reserve(connection, entries)
+                for statement, parameters in statements(entries, granted):
+                    await connection.execute(statement, parameters)
+                if rejections:
+                    await connection.execute(ledger.COUNT_REJECTIONS, _counts(rejections))
+        except BaseException:
+            self._rejections.update(rejections)
+            raise
+        return [(entry, granted.get(id(entry))) for entry in entries]
+
+    async def _reserve(
+        self, connection: psycopg.AsyncConnection[Any], entries: list[Entry]
+    ) -> dict[int, Any]:
+        """What each intent with a budget was granted, or the exception that refuses it."""
+        limited = [entry for entry in entries if entry.row.get("budgets")]
+        if not limited:
+            return {}
+        wanted = [
+            {"owner": owner, "kind": kind}
+            for entry in limited
+            for owner, kind, _ in entry.row["budgets"]
+        ]
+        await connection.execute(ledger.ADD_SPEND_ROWS, _json(wanted))
+        rows = await connection.execute(ledger.LOCK_SPEND_ROWS, _json(wanted))
+        books = ledger.Books(await rows.fetchall())
+        granted: dict[int, Any] = {}
+        for entry in limited:
+            try:
+                granted[id(entry)] = books.reserve(entry.row)
+            except ledger.BudgetExceeded as refusal:
+                granted[id(entry)] = refusal
+        await connection.execute(ledger.RESERVE, _json(books.added()))
+        return granted
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await connections.connect()
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error, OSError):
+                await connection.close()
+
+
+def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]:
+    """The statements that write a batch, without the intents that were refused."""
+    refused = {key for key, value in granted.items() if isinstance(value, Exception)}
+    kept = [entry for entry in entries if id(entry) not in refused]
+    rows = {kind: [e.row for e in kept if e.kind == kind] for kind in ("intent", "settlement")}
+    begun = [row for e in kept if e.kind in ("intent", "attempt") for row in e.attempts]
+    ended = [row for e in kept if e.kind == "settlement" for row in e.attempts]
+    undone = [e.row["id"] for e in kept if e.kind == "undo"]
+    found: list[Statement] = []
+    if rows["intent"]:
+        found.append((ledger.INSERT_GENERATIONS, _json([_plain(row) for row in rows["intent"]])))
+    if begun:
+        found.append((ledger.INSERT_ATTEMPTS, _json(begun)))
+    if rows["settlement"]:
+        found.append((ledger.SETTLE + ledger.MOVE_MONEY, _json(rows["settlement"])))
+    if ended:
+        found.append((ledger.END_ATTEMPTS, _json(ended)))
+    if undone:
+        found.append((ledger.INTERRUPT + ledger.MOVE_MONEY, (undone,)))
+        found.append((ledger.ABANDON_ATTEMPTS, (undone,)))
+    return found + [statement for entry in kept for statement in entry.along]
+
+
+def _plain(intent: dict[str, Any]) -> dict[str, Any]:
+    """An intent without what only the reservation needs."""
+    defaults = {"reserved": "0", "reserved_in": []}
+    return defaults | {
+        name: value
+        for name, value in intent.items()
+        if name not in ("budgets", "estimate", "minimum")
+    }
+
+
+def _json(rows: list[dict[str, Any]]) -> tuple[str]:
+    return (ledger.as_json(rows),)
+
+
+def _counts(rejections: Counter[tuple[int, int, int, str]]) -> tuple[str]:
+    names = ("key_id", "user_id", "code", "error_type")
+    return _json(
+        [dict(zip(names, key, strict=True)) | {"count": n} for key, n in rejections.items()]
+    )
+
+
+def _journal_line(entry: Entry) -> dict[str, Any]:
+    return {"kind": entry.kind, "row": entry.row, "attempts": entry.attempts}
+
+
+def _answer(entry: Entry, result: Any) -> None:
+    if entry.done is None or entry.done.done():
+        return
+    if isinstance(result, Exception):
+        entry.done.set_exception(result)
+    else:
+        entry.done.set_result(result)
