@@ -1,0 +1,294 @@
+"""The wire format in: a request's bytes and headers as one typed completion."""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from routing import fields, messages, preferences
+from routing.errors import InvalidRequest
+from routing.preferences import PluginRequest, ProviderPreferences
+
+LONGEST_MODEL = 200
+MOST_MODELS = 32
+LONGEST_SESSION, LONGEST_SESSION_BYTES = 256, 1024
+MOST_TOOLS = 128
+LARGEST_TOOLS_BYTES = 1024 * 1024
+HIGHEST_TOKENS = 2**31 - 1
+EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
+SERVICE_TIERS = ("auto", "default", "fast", "flex", "priority", "scale")
+RESPONSE_FORMATS = ("text", "json_object", "json_schema")
+# Fields that would send our request, or a credential, somewhere else.
+ADDRESSES = ("api_base", "base_url", "api_key", "extra_headers")
+
+Check = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a conversation is recognised; an explicit kind pins on the first success."""
+
+    kind: str
+    id: str
+
+    @property
+    def explicit(self) -> bool:
+        return self.kind != "fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a client asks of us, checked."""
+
+    models: tuple[str, ...]
+    messages: list[dict[str, Any]]
+    stream: bool
+    parameters: dict[str, Any]
+    max_tokens: int | None
+    plugin: PluginRequest
+    provider: ProviderPreferences
+    session: Session
+    end_user: str
+    prompt_bytes: int
+    metadata: bool = field(default=False)
+
+    @property
+    def requested(self) -> str:
+        return self.models[0]
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        return self.parameters.get("tools") or []
+
+    @property
+    def response_format(self) -> str:
+        return (self.parameters.get("response_format") or {}).get("type", "text")
+
+
+def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
+    """A checked completion; raises InvalidRequest for the first thing that is wrong."""
+    request = _json(body)
+    for name in ADDRESSES:
+        if name in request:
+            message = f"{name} is not accepted; providers are configured on the server."
+            raise InvalidRequest(message, param=name)
+    if request.get("messages") is None and "prompt" in request:
+        raise InvalidRequest(
+            "prompt is not supported; send messages, such as "
+            '[{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    checked = messages.check(request.get("messages"))
+    return Completion(
+        models=_models(request),
+        messages=checked,
+        stream=fields.boolean("stream", request.get("stream") or False),
+        parameters=_parameters(request),
+        max_tokens=_max_tokens(request),
+        plugin=preferences.plugin(request.get("plugins")),
+        provider=preferences.provider(request.get("provider")),
+        session=_session(request, headers, checked),
+        end_user=_optional_text(request, "user", 256),
+        prompt_bytes=len(body),
+        metadata=headers.get("x-openrouter-metadata", "").lower() == "enabled",
+    )
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error.msg}.") from error
+    if not isinstance(request, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {fields.shown(request)}.")
+    return request
+
+
+def _models(request: dict[str, Any]) -> tuple[str, ...]:
+    """The model to try first and the fallbacks after it, without repetitions."""
+    named = [] if request.get("model") is None else [request["model"]]
+    if (fallbacks := request.get("models")) is not None:
+        named += fields.texts("models", fallbacks, LONGEST_MODEL, MOST_MODELS)
+    if not named:
+        raise InvalidRequest(
+            "No models provided; send model, such as openrouter/auto.", param="model"
+        )
+    slugs = (fields.text("model", slug, LONGEST_MODEL).strip().lower() for slug in named)
+    return tuple(dict.fromkeys(slugs))
+
+
+def _max_tokens(request: dict[str, Any]) -> int | None:
+    """The smaller of the two names that the limit goes by."""
+    given = [
+        fields.integer(name, request[name], 1, HIGHEST_TOKENS)
+        for name in ("max_tokens", "max_completion_tokens")
+        if request.get(name) is not None
+    ]
+    return min(given, default=None)
+
+
+def _parameters(request: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are forwarded as they are, each checked; null counts as absent."""
+    return {
+        name: check(name, request[name])
+        for name, check in FORWARDED.items()
+        if request.get(name) is not None
+    }
+
+
+def _optional_text(request: dict[str, Any], name: str, longest: int) -> str:
+    value = request.get(name)
+    return "" if value is None else fields.text(name, value, longest)
+
+
+def _session(
+    request: dict[str, Any], headers: Mapping[str, str], checked: list[dict[str, Any]]
+) -> Session:
+    candidates = (
+        ("session_id", request.get("session_id")),
+        ("x-session-id", headers.get("x-session-id")),
+        ("x-session-affinity", headers.get("x-session-affinity")),
+        ("prompt_cache_key", request.get("prompt_cache_key")),
+    )
+    named = [(kind, _session_id(kind, value)) for kind, value in candidates if value is not None]
+    for kind, session_id in named:
+        if session_id:
+            return Session(kind, session_id)
+    return Session("fingerprint", _fingerprint(checked))
+
+
+def _session_id(kind: str, value: Any) -> str:
+    session_id = fields.text(kind, value, LONGEST_SESSION)
+    if len(session_id.encode()) > LONGEST_SESSION_BYTES:
+        fields.refuse(kind, value, f"at most {LONGEST_SESSION_BYTES} bytes of UTF-8")
+    return session_id
+
+
+def _fingerprint(checked: list[dict[str, Any]]) -> str:
+    """A conversation's opening: its first system or developer and first other message."""
+    instructions = ("system", "developer")
+    opening = (
+        next((m for m in checked if m["role"] in instructions), None),
+        next((m for m in checked if m["role"] not in instructions), None),
+    )
+    contents = [None if m is None else [m["role"], m.get("content")] for m in opening]
+    return sha256(orjson.dumps(contents, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def end_user_hash(secret: str, user_id: int, end_user: str) -> str:
+    """The client's end user as a provider may see it: stable for a tenant, and no name."""
+    message = f"{user_id}\n{end_user}".encode()
+    return hmac.new(secret.encode(), message, sha256).hexdigest()
+
+
+def _number(low: float, high: float) -> Check:
+    return partial(fields.number, low=low, high=high)
+
+
+def _integer(low: int, high: int | None = None) -> Check:
+    return partial(fields.integer, low=low, high=high)
+
+
+def _anything(name: str, value: Any) -> Any:
+    return value
+
+
+def _stop(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value:
+        return value
+    if not isinstance(value, list) or not 1 <= len(value) <= 4 or not all(map(_is_text, value)):
+        fields.refuse(name, value, "a non-empty string or an array of up to 4 of them")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _tools(name: str, value: Any) -> Any:
+    if not isinstance(value, list) or len(value) > MOST_TOOLS:
+        fields.refuse(name, value, f"an array of up to {MOST_TOOLS} tools")
+    for index, tool in enumerate(value):
+        _check_tool(f"{name}[{index}]", tool)
+    if len(orjson.dumps(value)) > LARGEST_TOOLS_BYTES:
+        raise InvalidRequest(f"{name} must be at most {LARGEST_TOOLS_BYTES} bytes.", param=name)
+    return value
+
+
+def _check_tool(name: str, tool: Any) -> None:
+    fields.mapping(name, tool)
+    fields.one_of(f"{name}.type", tool.get("type"), ("function",))
+    function = fields.mapping(f"{name}.function", tool.get("function"))
+    if not fields.text(f"{name}.function.name", function.get("name"), 128):
+        fields.refuse(f"{name}.function.name", "", "a name")
+
+
+def _tool_choice(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    return fields.one_of(name, value, ("none", "auto", "required"))
+
+
+def _response_format(name: str, value: Any) -> Any:
+    fields.mapping(name, value)
+    fields.one_of(f"{name}.type", value.get("type"), RESPONSE_FORMATS)
+    if value["type"] == "json_schema":
+        fields.mapping(f"{name}.json_schema", value.get("json_schema"))
+    return value
+
+
+def _reasoning(name: str, value: Any) -> Any:
+    fields.mapping(name, value)
+    if value.get("effort") is not None:
+        fields.one_of(f"{name}.effort", value["effort"], EFFORTS)
+    if value.get("max_tokens") is not None:
+        fields.integer(f"{name}.max_tokens", value["max_tokens"], 1, HIGHEST_TOKENS)
+    return value
+
+
+def _modalities(name: str, value: Any) -> Any:
+    for modality in fields.texts(name, value, 20, 3):
+        fields.one_of(name, modality, ("text", "image", "audio"))
+    return value
+
+
+def _one_answer(name: str, value: Any) -> int:
+    if fields.integer(name, value, 1) != 1:
+        fields.refuse(name, value, "1; ask again for another answer")
+    return 1
+
+
+FORWARDED: dict[str, Check] = {
+    "temperature": _number(0, 2),
+    "top_p": _number(0, 1),
+    "top_k": _integer(0),
+    "top_a": _number(0, 1),
+    "min_p": _number(0, 1),
+    "frequency_penalty": _number(-2, 2),
+    "presence_penalty": _number(-2, 2),
+    "repetition_penalty": _number(0, 2),
+    "seed": _integer(-(2**63), 2**63 - 1),
+    "n": _one_answer,
+    "stop": _stop,
+    "logit_bias": fields.mapping,
+    "logprobs": fields.boolean,
+    "top_logprobs": _integer(0, 20),
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "parallel_tool_calls": fields.boolean,
+    "response_format": _response_format,
+    "reasoning": _reasoning,
+    "reasoning_effort": partial(fields.one_of, choices=EFFORTS),
+    "include_reasoning": fields.boolean,
+    "verbosity": partial(fields.one_of, choices=("low", "medium", "high", "xhigh", "max")),
+    "modalities": _modalities,
+    "image_config": fields.mapping,
+    "prediction": fields.mapping,
+    "web_search_options": fields.mapping,
+    "cache_control": fields.mapping,
+    "service_tier": partial(fields.one_of, choices=SERVICE_TIERS),
+}

@@ -1,0 +1,182 @@
+"""What a conversation may contain: roles, text, images, files, audio and video."""
+
+import binascii
+from typing import Any
+from urllib.parse import urlsplit
+
+from routing.errors import InvalidRequest
+from routing.fields import refuse, text
+from routing.validators import is_private_host
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+MOST_MESSAGES = 2000
+LONGEST_URL = 8192
+AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+
+
+def check(messages: Any) -> list[dict[str, Any]]:
+    """The messages of a request; raises InvalidRequest for the first that cannot be sent."""
+    if not isinstance(messages, list) or not messages:
+        refuse("messages", messages, "a non-empty array of messages")
+    if len(messages) > MOST_MESSAGES:
+        raise InvalidRequest(
+            f"messages holds {len(messages)} messages; up to {MOST_MESSAGES} are accepted.",
+            param="messages",
+        )
+    for index, message in enumerate(messages):
+        _check_message(f"messages[{index}]", message)
+    if not any(_has_content(message) for message in messages):
+        _invalid("messages", "hold some content; every message is empty")
+    return messages
+
+
+def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages without our own extension, the `model` of an assistant message."""
+    return [
+        {key: value for key, value in message.items() if key != "model"}
+        if "model" in message
+        else message
+        for message in messages
+    ]
+
+
+def _invalid(field: str, problem: str) -> None:
+    raise InvalidRequest(f"{field} must {problem}.", error_type="invalid_prompt", param=field)
+
+
+def _check_message(field: str, message: Any) -> None:
+    if not isinstance(message, dict):
+        refuse(field, message, "an object with role and content", error_type="invalid_prompt")
+    role = message.get("role")
+    if role not in ROLES:
+        refuse(f"{field}.role", role, "one of " + ", ".join(ROLES), error_type="invalid_prompt")
+    for name in ("name", "tool_call_id", "model"):
+        if message.get(name) is not None:
+            text(f"{field}.{name}", message[name], 256)
+    if role == "tool" and not message.get("tool_call_id"):
+        _invalid(f"{field}.tool_call_id", "name the call that this message answers")
+    _check_content(f"{field}.content", role, message)
+
+
+def _check_content(field: str, role: str, message: dict[str, Any]) -> None:
+    content = message.get("content")
+    if isinstance(content, str):
+        return
+    if content is None:
+        if role != "assistant" or not message.get("tool_calls"):
+            _invalid(field, "be a string or an array of parts")
+        return
+    if not isinstance(content, list) or not content:
+        accepted = "a string or a non-empty array of parts"
+        refuse(field, content, accepted, error_type="invalid_prompt")
+    for index, part in enumerate(content):
+        _check_part(f"{field}[{index}]", part)
+
+
+def _check_part(field: str, part: Any) -> None:
+    kind = part.get("type") if isinstance(part, dict) else None
+    check_kind = PARTS.get(kind) if isinstance(kind, str) else None
+    if check_kind is None:
+        accepted = "a part of type " + ", ".join(PARTS)
+        refuse(field, part, accepted, error_type="invalid_prompt")
+    check_kind(f"{field}.{kind}", part.get(kind))
+
+
+def _check_text(field: str, value: Any) -> None:
+    if not isinstance(value, str):
+        refuse(field, value, "a string", error_type="invalid_prompt")
+
+
+def _check_image(field: str, value: Any) -> None:
+    _check_address(field, value, "invalid_image", IMAGE_TYPES)
+
+
+def _check_video(field: str, value: Any) -> None:
+    _check_address(field, value, "invalid_prompt", ("video/",))
+
+
+def _check_address(field: str, value: Any, error_type: str, media_types: tuple[str, ...]) -> None:
+    url = value.get("url") if isinstance(value, dict) else value
+    if not isinstance(url, str) or not url:
+        accepted = "an object with a url"
+        refuse(field, value, accepted, error_type=error_type)
+    if url.startswith("data:"):
+        _check_data_url(field, url, error_type, media_types)
+    elif not is_public_url(url):
+        raise InvalidRequest(
+            f"{field}.url is not allowed; send a public http(s) address or a data URL.",
+            error_type=error_type,
+            param=f"{field}.url",
+        )
+
+
+def _check_data_url(field: str, url: str, error_type: str, media_types: tuple[str, ...]) -> None:
+    head, comma, data = url.partition(",")
+    media_type, _, encoding = head.removeprefix("data:").partition(";")
+    if not comma or encoding != "base64" or not media_type.lower().startswith(media_types):
+        accepted = ", ".join(media_types)
+        raise InvalidRequest(
+            f"{field}.url must be a base64 data URL of type {accepted}, not {head[:60]!r}.",
+            error_type="unsupported_image_format" if error_type == "invalid_image" else error_type,
+            param=f"{field}.url",
+        )
+    if not is_base64(data):
+        message = f"{field}.url holds data that is not base64."
+        raise InvalidRequest(message, error_type=error_type, param=f"{field}.url")
+
+
+def _check_file(field: str, value: Any) -> None:
+    if not isinstance(value, dict) or not (value.get("file_data") or value.get("file_id")):
+        refuse(field, value, "an object with file_data or file_id", error_type="invalid_prompt")
+    data = value.get("file_data")
+    if isinstance(data, str) and not data.startswith("data:") and not is_public_url(data):
+        _invalid(f"{field}.file_data", "be a data URL or a public http(s) address")
+
+
+def _check_audio(field: str, value: Any) -> None:
+    if not isinstance(value, dict) or not isinstance(value.get("data"), str):
+        refuse(field, value, "an object with data and format", error_type="invalid_prompt")
+    if value.get("format") not in AUDIO_FORMATS:
+        accepted = "one of " + ", ".join(AUDIO_FORMATS)
+        refuse(f"{field}.format", value.get("format"), accepted, error_type="invalid_prompt")
+    if not is_base64(value["data"]):
+        _invalid(f"{field}.data", "be base64")
+
+
+PARTS = {
+    "text": _check_text,
+    "image_url": _check_image,
+    "file": _check_file,
+    "input_audio": _check_audio,
+    "video_url": _check_video,
+    "input_video": _check_video,
+}
+
+
+def is_base64(data: str) -> bool:
+    try:
+        binascii.a2b_base64(data.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return False
+    return bool(data)
+
+
+def is_public_url(url: str) -> bool:
+    """Whether a provider may be asked to fetch it; we never fetch it ourselves."""
+    if len(url) > LONGEST_URL or "\\" in url or not url.isprintable():
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and not is_private_host(parts.hostname or "")
+    )
+
+
+def _has_content(message: dict[str, Any]) -> bool:
+    return bool(message.get("content")) or bool(message.get("tool_calls"))

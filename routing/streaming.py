@@ -1,0 +1,100 @@
+"""Server-sent events: the lines of an upstream stream in, the events of ours out."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from django.http.response import HttpResponseBase
+
+# Longer than any sane event; a line without an end must not fill the memory.
+LARGEST_EVENT_BYTES = 1024 * 1024
+DONE = b"[DONE]"
+KEEP_ALIVE = b": OPENROUTER PROCESSING\n\n"
+END = b"data: [DONE]\n\n"
+
+
+class EventTooLarge(Exception):
+    """One event of the upstream exceeds LARGEST_EVENT_BYTES."""
+
+
+class EventParser:
+    """Collects bytes, however they were cut, into the data of whole events.
+
+    Lines end in LF, CRLF or CR; comments and other fields are skipped; several data lines make
+    one event; a leading byte order mark is dropped. Source: the WHATWG HTML standard, 9.2.6.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._size = 0
+        self._at_start = True
+        self._skip_newline = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The data of each event that this chunk completes; raises EventTooLarge."""
+        if self._skip_newline and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._skip_newline = False
+        buffer = self._rest + chunk
+        if self._at_start and len(buffer) >= 3:
+            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+            self._at_start = False
+        # The usual dialect has no carriage return, and one split does for the whole chunk.
+        if b"\r" in buffer:
+            if buffer.endswith(b"\r"):
+                self._skip_newline = True
+            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, self._rest = buffer.split(b"\n")
+        if len(self._rest) + self._size > LARGEST_EVENT_BYTES:
+            raise EventTooLarge
+        for line in lines:
+            if (event := self._line(line)) is not None:
+                yield event
+
+    def close(self) -> bytes | None:
+        """The event that was not followed by a blank line, if there is one."""
+        self._line(self._rest)
+        self._rest = b""
+        return self._line(b"")
+
+    def _line(self, line: bytes) -> bytes | None:
+        if not line:
+            data, self._data, self._size = self._data, [], 0
+            return b"\n".join(data) if data else None
+        if line.startswith(b"data:"):
+            data_line = line[5:].removeprefix(b" ")
+            self._data.append(data_line)
+            self._size += len(data_line)
+            if self._size > LARGEST_EVENT_BYTES:
+                raise EventTooLarge
+        return None
+
+
+def event(data: Any) -> bytes:
+    return b"data: " + dump(data) + b"\n\n"
+
+
+def dump(data: Any) -> bytes:
+    return orjson.dumps(data)
+
+
+class EventStreamResponse(HttpResponseBase):
+    """A stream of events whose first part is already known; closing it ends the exchange."""
+
+    streaming = True
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None], generation_id: str) -> None:
+        super().__init__(content_type="text/event-stream")
+        self["Cache-Control"] = "no-store"
+        # A buffering proxy would hold tokens back.
+        self["X-Accel-Buffering"] = "no"
+        self["X-Generation-Id"] = generation_id
+        self._first, self._rest = first, rest
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._rest):
+            yield self._first
+            async for part in self._rest:
+                yield part

@@ -1,0 +1,89 @@
+"""Token counts as providers report them, made safe to charge for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Above it a count is a provider's mistake, not an answer.
+HIGHEST_COUNT = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one answer; prompt_tokens includes the cached and the written ones."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    web_searches: int = 0
+    source: str = "none"
+    anomaly: bool = False
+
+
+def from_upstream(reported: Any, *, cached_in_prompt: bool) -> Usage | None:
+    """The usage object of an answer, or None where it cannot be charged for.
+
+    Counts that contradict each other are clamped and flagged; a missing or impossible prompt or
+    completion count makes the whole report unusable.
+    """
+    if not isinstance(reported, Mapping):
+        return None
+    prompt, completion = _count(reported, "prompt_tokens"), _count(reported, "completion_tokens")
+    if prompt is None or completion is None:
+        return None
+    prompt_details = _details(reported, "prompt_tokens_details")
+    completion_details = _details(reported, "completion_tokens_details")
+    cached = _count(prompt_details, "cached_tokens") or 0
+    written = _count(prompt_details, "cache_write_tokens") or 0
+    reasoning = _count(completion_details, "reasoning_tokens") or 0
+    if not cached_in_prompt:
+        prompt += cached + written
+    anomaly = cached + written > prompt or reasoning > completion
+    cached = min(cached, prompt)
+    return Usage(
+        prompt_tokens=prompt,
+        cached_tokens=cached,
+        cache_write_tokens=min(written, prompt - cached),
+        audio_tokens=min(_count(prompt_details, "audio_tokens") or 0, prompt),
+        completion_tokens=completion,
+        reasoning_tokens=min(reasoning, completion),
+        web_searches=_web_searches(reported),
+        source="upstream",
+        anomaly=anomaly,
+    )
+
+
+def estimated(prompt_tokens: int, answer_bytes: int, *, anomaly: bool = False) -> Usage:
+    """A count of our own for an answer whose provider reported none that can be used."""
+    return Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN),
+        source="estimated",
+        anomaly=anomaly,
+    )
+
+
+# English text in the vocabularies of the pool's models has close to four bytes a token.
+BYTES_PER_TOKEN = 4
+
+
+def _count(report: Mapping[str, Any], name: str) -> int | None:
+    value = report.get(name)
+    if type(value) is not int or not 0 <= value <= HIGHEST_COUNT:
+        return None
+    return value
+
+
+def _details(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = report.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _web_searches(report: Mapping[str, Any]) -> int:
+    for name in ("server_tool_use", "server_tool_use_details"):
+        if searches := _count(_details(report, name), "web_search_requests"):
+            return searches
+    return 0
