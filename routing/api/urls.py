@@ -1,0 +1,18 @@
+"""The REST API; mounted at /api/v1 and, for clients that insist, at /v1."""
+
+from django.urls import path
+
+from routing.api.chat import ChatCompletionsView
+from routing.api.generations import GenerationView
+from routing.api.keys import KeyView
+from routing.api.models import ModelsView
+from routing.api.unknown import UnknownView
+
+urlpatterns = [
+    path("chat/completions", ChatCompletionsView.as_view(), name="chat-completions"),
+    path("models", ModelsView.as_view(), name="models"),
+    path("key", KeyView.as_view(), name="key"),
+    path("auth/key", KeyView.as_view(), name="auth-key"),
+    path("generation", GenerationView.as_view(), name="generation-by-id"),
+    path("<path:rest>", UnknownView.as_view(), name="unknown"),
+]

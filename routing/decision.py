@@ -1,0 +1,307 @@
+"""Which models, in which order, and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from routing import eligibility, policy, sticky
+from routing.catalog import Model, Offer
+from routing.completion import Completion
+from routing.eligibility import Needs, Out
+from routing.engine import VERSION, analysis, conversation, patterns, predictor, selection
+from routing.engine.analysis import Analysis
+from routing.engine.selection import Ranked
+from routing.errors import InvalidRequest, NoMatchingModel, NotFound
+from routing.policy import Policy
+from routing.process import Process
+from routing.snapshot import Account
+from routing.sticky import Pinned
+
+AUTO = "openrouter/auto"
+# One that fails costs its client seconds; after three the answer is an error.
+MOST_ATTEMPTS = 3
+NOTHING_LEFT = "No models match your request and model restrictions"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The state of a request's session before it is answered."""
+
+    key: str
+    pinned: Pinned | None
+    state: str
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The endpoints to try in order, and the receipt that says why."""
+
+    requested: str
+    offers: tuple[Offer, ...]
+    prompt_tokens: int
+    housekeeping: bool
+    pin: Pin
+    receipt: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A decision in the making: what is eligible, what is out, and the ranking."""
+
+    offers: dict[str, tuple[Offer, ...]]
+    out: dict[str, Out]
+    ranked: list[Ranked]
+    order: list[str]
+    predictions: dict[str, predictor.Prediction]
+
+
+async def decide(process: Process, account: Account, completion: Completion) -> Decision:
+    """Choose for one request; one query, for the pin of its session.
+
+    Raises InvalidRequest for a model that does not exist and NotFound where none is left.
+    """
+    rules = policy.resolve(completion.plugin, account.settings)
+    talk = conversation.read(
+        completion.messages,
+        tools=completion.tools,
+        response_format=completion.response_format,
+        max_output_tokens=completion.max_tokens,
+    )
+    seen = analysis.analyse(talk)
+    draft = _draft(process, completion, rules, eligibility.needs_of(completion, talk), seen)
+    pin = await _pin(process, account, completion, draft, seen)
+    first = _followed(process, completion, rules, draft, pin)
+    offers = tuple(_offers_in_order(draft, first))[:MOST_ATTEMPTS]
+    if not completion.provider.allow_fallbacks:
+        offers = offers[:1]
+    return Decision(
+        requested=completion.requested,
+        offers=offers,
+        prompt_tokens=talk.prompt_tokens,
+        housekeeping=seen.housekeeping,
+        pin=pin,
+        receipt=_receipt(completion, rules, draft, pin, seen, offers[0].model),
+    )
+
+
+def _draft(
+    process: Process, completion: Completion, rules: Policy, needs: Needs, seen: Analysis
+) -> Draft:
+    """All that can serve the request, in the order of the models asked for."""
+    draft = Draft({}, {}, [], [], {})
+    for name in completion.models:
+        if name == AUTO:
+            _add_pool(process, completion, rules, needs, seen, draft)
+        else:
+            _add_model(process, completion, needs, name, draft)
+    if not draft.order:
+        raise _nothing_left(completion, draft)
+    return draft
+
+
+def _add_model(
+    process: Process, completion: Completion, needs: Needs, name: str, draft: Draft
+) -> None:
+    model = process.snapshot.catalogue.find(name)
+    if model is None:
+        raise InvalidRequest(f"{name} is not a valid model ID", param="model")
+    # Who names a model gets it; an answer longer than it can give is clamped.
+    _add_if_eligible(process, completion, model, needs.leniently(), draft)
+    if model.slug in draft.offers and model.slug not in draft.order:
+        draft.order.append(model.slug)
+
+
+def _add_pool(
+    process: Process,
+    completion: Completion,
+    rules: Policy,
+    needs: Needs,
+    seen: Analysis,
+    draft: Draft,
+) -> None:
+    kept = _within_patterns(process.snapshot.catalogue.pool, rules, draft)
+    for model in kept:
+        _add_if_eligible(process, completion, model, needs, draft)
+    if not any(model.slug in draft.offers for model in kept):
+        for model in kept:
+            _add_if_eligible(process, completion, model, needs.leniently(), draft)
+    eligible = [model.slug for model in kept if model.slug in draft.offers]
+    candidates = [_candidate(draft.offers[slug][0], needs.prompt_tokens) for slug in eligible]
+    predictions = predictor.predict(seen, candidates)
+    draft.predictions = {one.slug: one for one in predictions}
+    draft.ranked = selection.rank(predictions, rules.tradeoff.value)
+    draft.order += [one.slug for one in draft.ranked if one.slug not in draft.order]
+
+
+def _within_patterns(pool: tuple[Model, ...], rules: Policy, draft: Draft) -> list[Model]:
+    names = {model.slug: model.names for model in pool}
+    allowed = patterns.select(rules.allowed.value, names) if rules.allowed.value else names.keys()
+    excluded = patterns.select(rules.excluded.value, names)
+    for slug in names:
+        if slug in excluded:
+            draft.out[slug] = Out("excluded", "An exclusion pattern matches it.")
+        elif slug not in allowed:
+            draft.out[slug] = Out("pattern", "No allowed pattern matches it.")
+    return [model for model in pool if model.slug not in draft.out]
+
+
+def _add_if_eligible(
+    process: Process, completion: Completion, model: Model, needs: Needs, draft: Draft
+) -> None:
+    speed = process.upstream.speeds(completion.provider.sort)
+    found = eligibility.offers_for(model, needs, completion.provider, speed)
+    if isinstance(found, Out):
+        draft.out[model.slug] = found
+    else:
+        draft.offers[model.slug] = found
+        draft.out.pop(model.slug, None)
+
+
+def _candidate(offer: Offer, prompt_tokens: int) -> predictor.Candidate:
+    rates = offer.rates.for_prompt(prompt_tokens)
+    return predictor.Candidate(
+        slug=offer.model,
+        prompt_price=float(rates.prompt),
+        completion_price=float(rates.completion),
+        request_price=float(rates.request),
+    )
+
+
+def _nothing_left(completion: Completion, draft: Draft) -> NotFound:
+    reasons = {slug: out.reason for slug, out in draft.out.items()}
+    details = {out.detail for out in draft.out.values()}
+    if completion.requested != AUTO:
+        out = draft.out.get(completion.requested) or next(iter(draft.out.values()))
+        return NotFound(f"No endpoints found for {completion.requested}: {out.detail}", out=reasons)
+    hint = f" {next(iter(details))}" if len(details) == 1 else ""
+    return NoMatchingModel(NOTHING_LEFT + (f".{hint}" if hint else ""), out=reasons)
+
+
+async def _pin(
+    process: Process, account: Account, completion: Completion, draft: Draft, seen: Analysis
+) -> Pin:
+    """The session's pin and what becomes of it; never read where the client orders providers."""
+    key = sticky.pin_key(account, completion)
+    explicit = completion.session.explicit
+    if completion.provider.order:
+        return Pin(key, None, "off", explicit)
+    pinned = await sticky.find(process.pool, key)
+    if pinned is None:
+        return Pin(key, None, "none", explicit)
+    out = draft.out.get(pinned.model)
+    if out is not None and out.reason in ("pattern", "excluded"):
+        return Pin(key, pinned, "dropped", explicit)
+    if pinned.model not in draft.offers:
+        return Pin(key, pinned, "ineligible", explicit)
+    return Pin(key, pinned, "followed", explicit)
+
+
+def _followed(
+    process: Process, completion: Completion, rules: Policy, draft: Draft, pin: Pin
+) -> Pinned | None:
+    """What goes first whatever the ranking: the model the request pins, else its session's."""
+    if rules.pin_model and (named := _last_model(completion)):
+        model = process.snapshot.catalogue.find(named)
+        if model is not None and model.slug in draft.offers:
+            return Pinned(model.slug, draft.offers[model.slug][0].id)
+    return pin.pinned if pin.state == "followed" else None
+
+
+def _last_model(completion: Completion) -> str:
+    for message in reversed(completion.messages):
+        if message["role"] == "assistant":
+            return str(message.get("model") or "")
+    return ""
+
+
+def _offers_in_order(draft: Draft, first: Pinned | None) -> Iterator[Offer]:
+    """The pinned endpoint, then its model's others, then every other model's in order."""
+    order = draft.order
+    if first is not None:
+        order = [first.model, *(slug for slug in order if slug != first.model)]
+    for slug in order:
+        offers = draft.offers[slug]
+        if first is not None and slug == first.model:
+            offers = tuple(sorted(offers, key=lambda offer: offer.id != first.endpoint_id))
+        yield from offers
+
+
+def _receipt(
+    completion: Completion,
+    rules: Policy,
+    draft: Draft,
+    pin: Pin,
+    seen: Analysis,
+    chosen: str,
+) -> dict[str, Any]:
+    is_auto = AUTO in completion.models
+    sticky_state = {
+        "kind": completion.session.kind,
+        "state": pin.state,
+        "model": pin.pinned.model if pin.pinned else None,
+    }
+    receipt = {
+        "version": VERSION,
+        "requested": completion.requested,
+        "strategy": _strategy(completion),
+        "sticky": sticky_state,
+        "analysis": _analysis(seen),
+        "out": [
+            {"model": slug, "reason": out.reason, "detail": out.detail}
+            for slug, out in draft.out.items()
+        ],
+    }
+    if not is_auto:
+        return receipt
+    return receipt | rules.receipt() | {"candidates": _candidates(draft, chosen)}
+
+
+def _strategy(completion: Completion) -> str:
+    if len(completion.models) > 1:
+        return "fallback"
+    return "auto" if completion.requested == AUTO else "direct"
+
+
+def _analysis(seen: Analysis) -> dict[str, Any]:
+    likely = sorted(seen.tasks.items(), key=lambda item: -item[1])[:3]
+    return {
+        "task": likely[0][0],
+        "tasks": {task: round(share, 3) for task, share in likely},
+        "complexity": seen.complexity,
+        "difficulty": round(seen.difficulty, 2),
+        "prompt_tokens": seen.prompt_tokens,
+        "output_tokens": round(seen.output_tokens),
+        "language": seen.language,
+        "needs": sorted(seen.capabilities),
+        "housekeeping": seen.housekeeping,
+    }
+
+
+def _candidates(draft: Draft, chosen: str) -> list[dict[str, Any]]:
+    by_slug = {one.slug: one for one in draft.ranked}
+    pick = by_slug.get(chosen)
+    return [
+        {
+            "model": one.slug,
+            "rank": rank,
+            "quality": one.quality,
+            "low": draft.predictions[one.slug].low,
+            "high": draft.predictions[one.slug].high,
+            "cost_usd": round(one.cost_usd, 9),
+            "score": round(one.score, 4),
+            "reason": _reason(one, pick, chosen),
+        }
+        for rank, one in enumerate(draft.ranked, 1)
+    ]
+
+
+def _reason(one: Ranked, pick: Ranked | None, chosen: str) -> str:
+    """Why a candidate was not chosen, against the one that was."""
+    if one.slug == chosen:
+        return "chosen"
+    if pick is None or one.score > pick.score:
+        return "pinned"
+    if one.cost_usd >= pick.cost_usd:
+        return "dearer_no_gain" if one.quality <= pick.quality else "dearer"
+    return "weaker"

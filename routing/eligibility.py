@@ -1,0 +1,155 @@
+"""Which endpoints can serve a request at all; for each that cannot, the first reason why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from routing.catalog import Model, Offer
+from routing.completion import Completion
+from routing.engine.conversation import Conversation
+from routing.preferences import ProviderPreferences
+
+MILLION = Decimal(1_000_000)
+# Parameters that go by another name in a model's list.
+LISTED_AS = {
+    "reasoning_effort": ("reasoning_effort", "reasoning"),
+    "tool_choice": ("tool_choice", "tools"),
+    "parallel_tool_calls": ("parallel_tool_calls", "tools"),
+}
+# Every endpoint takes these, or they are ours to see to.
+ALWAYS = frozenset({"n", "modalities", "cache_control"})
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Why a model cannot serve a request: a word for programs, a sentence for people."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a request needs of a model."""
+
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    parameters: frozenset[str]
+    prompt_tokens: int
+    max_tokens: int | None
+    strict_output: bool = True
+
+    def leniently(self) -> "Needs":
+        """The same, with an answer as long as the model can give."""
+        return Needs(
+            self.inputs, self.outputs, self.parameters, self.prompt_tokens, self.max_tokens, False
+        )
+
+
+def needs_of(completion: Completion, conversation: Conversation) -> Needs:
+    asked = completion.parameters
+    parameters = {"tools"} if completion.tools else set()
+    if completion.response_format != "text":
+        structured = completion.response_format == "json_schema"
+        parameters.add("structured_outputs" if structured else "response_format")
+    if completion.provider.require_parameters:
+        parameters |= asked.keys() - ALWAYS - {"response_format", "tools"}
+    return Needs(
+        inputs=frozenset(conversation.attachments),
+        outputs=frozenset(asked.get("modalities", ())) - {"text"},
+        parameters=frozenset(parameters),
+        prompt_tokens=conversation.prompt_tokens,
+        max_tokens=completion.max_tokens,
+    )
+
+
+def offers_for(
+    model: Model, needs: Needs, preferences: ProviderPreferences, speed: Callable[[Offer], float]
+) -> tuple[Offer, ...] | Out:
+    """The endpoints of a model that can serve a request, best first, or why there is none."""
+    if not model.offers:
+        return Out("no_endpoint", model.unusable)
+    if missing := sorted(needs.inputs - model.input_modalities):
+        return Out("modality", f"It does not read {' and '.join(missing)}.")
+    if missing := sorted(needs.outputs - model.output_modalities):
+        return Out("modality", f"It does not produce {' and '.join(missing)}.")
+    outs = [_out(offer, needs, preferences) for offer in model.offers]
+    usable = [offer for offer, out in zip(model.offers, outs, strict=True) if out is None]
+    if not usable:
+        return next(out for out in outs if out is not None)
+    return _ordered(usable, preferences, speed)
+
+
+def _out(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | None:
+    if not _is_accepted(offer, preferences):
+        return Out("provider", f"The request does not accept {offer.provider_name}.")
+    if missing := sorted(p for p in needs.parameters if not _supports(offer, p)):
+        return _missing_parameter(missing)
+    cap = offer.max_output_tokens or offer.context_length
+    if needs.strict_output and needs.max_tokens and needs.max_tokens > cap:
+        return Out("max_output", f"It answers with at most {cap:,} tokens.")
+    if needs.prompt_tokens + min(needs.max_tokens or 1, cap) > offer.context_length:
+        size = f"{needs.prompt_tokens:,} prompt tokens and the answer"
+        return Out("context", f"{size} exceed its context of {offer.context_length:,} tokens.")
+    return _too_dear(offer, needs, preferences)
+
+
+def _missing_parameter(missing: list[str]) -> Out:
+    known = {
+        "tools": "It does not call tools.",
+        "response_format": "It cannot be told to answer in JSON.",
+        "structured_outputs": "It cannot be held to a JSON schema.",
+    }
+    if missing[0] in known:
+        return Out(missing[0], known[missing[0]])
+    return Out("parameters", f"It does not support {', '.join(missing)}.")
+
+
+def _supports(offer: Offer, parameter: str) -> bool:
+    names = LISTED_AS.get(parameter, (parameter,))
+    return any(name in offer.supported_parameters for name in names)
+
+
+def _is_accepted(offer: Offer, preferences: ProviderPreferences) -> bool:
+    names = {offer.provider, offer.provider_name.lower()}
+    if preferences.only and names.isdisjoint(preferences.only):
+        return False
+    if (
+        preferences.order
+        and not preferences.allow_fallbacks
+        and names.isdisjoint(preferences.order)
+    ):
+        return False
+    return names.isdisjoint(preferences.ignore)
+
+
+def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | None:
+    rates = offer.rates.for_prompt(needs.prompt_tokens)
+    ceilings = (
+        ("prompt", rates.prompt * MILLION, preferences.max_prompt_price),
+        ("completion", rates.completion * MILLION, preferences.max_completion_price),
+        ("request", rates.request, preferences.max_request_price),
+    )
+    for name, price, ceiling in ceilings:
+        if ceiling is not None and price > ceiling:
+            return Out("max_price", f"Its {name} price of ${price:f} exceeds {ceiling:f}.")
+    return None
+
+
+def _ordered(
+    offers: list[Offer], preferences: ProviderPreferences, speed: Callable[[Offer], float]
+) -> tuple[Offer, ...]:
+    """By the request's order, then by its sort; the cheapest first where it does not say."""
+
+    def place(offer: Offer) -> tuple[int, float, Decimal, str]:
+        listed = [
+            at
+            for at, name in enumerate(preferences.order)
+            if name in (offer.provider, offer.provider_name.lower())
+        ]
+        by_speed = speed(offer) if preferences.sort in ("latency", "throughput") else 0.0
+        price = offer.rates.prompt + offer.rates.completion
+        return (min(listed, default=len(preferences.order)), by_speed, price, offer.provider)
+
+    ordered = sorted(offers, key=place)
+    return tuple(ordered if preferences.allow_fallbacks else ordered[:1])

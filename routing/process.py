@@ -1,0 +1,109 @@
+"""What one server process holds between requests; made and closed by the ASGI lifespan."""
+
+import asyncio
+import logging
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from activity import connections, reaper
+from activity.writer import Writer
+from routing.snapshot import Snapshot
+from routing.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "autorouter_changed"
+RECONNECT_SECONDS = 0.5
+# Running exchanges get this long to end by themselves when the process stops.
+DRAIN_SECONDS = 10.0
+MOST_EXCHANGES = 1000
+
+
+class Process:
+    """Snapshot, writer, upstream client and running exchanges of one process."""
+
+    def __init__(self, journal_folder: Path, upstream: Upstream) -> None:
+        # Its advisory lock says that this process lives; the reaper looks at it.
+        self.worker = secrets.randbits(62)
+        self.pool = connections.pool()
+        self.snapshot = Snapshot(self.pool)
+        self.writer = Writer(self.worker, journal_folder)
+        self.upstream = upstream
+        self.exchanges: set[asyncio.Task[None]] = set()
+        self._background: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        """Connect, take the lock, read the snapshot; raises while the database is away."""
+        await self.pool.open(wait=True, timeout=10)
+        first = await self._present()
+        await self.snapshot.start()
+        await self.writer.start()
+        self._background = [
+            asyncio.create_task(self._listen(first)),
+            asyncio.create_task(asyncio.to_thread(_reap)),
+        ]
+
+    async def close(self) -> None:
+        """Let exchanges end, settle what is left, close every connection."""
+        if self.exchanges:
+            _, late = await asyncio.wait(self.exchanges, timeout=DRAIN_SECONDS)
+            for exchange in late:
+                exchange.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.writer.close()
+        await self.snapshot.close()
+        await self.upstream.close()
+        self._background[0].cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.pool.close()
+
+    def run(self, exchange: Any) -> None:
+        """Run an exchange to its end in a task of its own, whatever becomes of its client."""
+        task = asyncio.create_task(exchange)
+        self.exchanges.add(task)
+        task.add_done_callback(self.exchanges.discard)
+
+    async def _present(self) -> psycopg.AsyncConnection[Any]:
+        """A connection that holds our advisory lock and hears of every change."""
+        database = await connections.connect()
+        await database.execute("SELECT pg_advisory_lock(%s)", [self.worker])
+        await database.execute(f"LISTEN {CHANNEL}")
+        return database
+
+    async def _listen(self, database: psycopg.AsyncConnection[Any]) -> None:
+        while True:
+            self.snapshot.listening = True
+            self.snapshot.drop()
+            try:
+                async for notice in database.notifies():
+                    self.snapshot.drop(notice.payload)
+            except (psycopg.Error, OSError):
+                logger.warning("Lost the connection that hears of changes; reading every second")
+            finally:
+                self.snapshot.listening = False
+                with suppress(psycopg.Error, OSError):
+                    await database.close()
+            self.snapshot.drop()
+            database = await self._present_again()
+
+    async def _present_again(self) -> psycopg.AsyncConnection[Any]:
+        while True:
+            try:
+                return await self._present()
+            except (psycopg.Error, OSError):
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _reap() -> None:
+    """End what an earlier process left open; Celery does the same every few seconds."""
+    try:
+        reaper.reap()
+    except Exception as error:
+        logger.warning("Open rows of ended processes could not be ended", exc_info=error)
+    finally:
+        connection.close()

@@ -1,0 +1,116 @@
+"""What is known of an answer while it arrives: what was said, how it ended, what it used."""
+
+from typing import Any
+
+from routing import usage, wire
+from routing.catalog import Offer
+from routing.upstream import AttemptFailed
+from routing.usage import Usage
+
+
+class Progress:
+    """One attempt's answer so far."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self.spoken = 0
+        self.reported: Any = None
+        self.finish_reason = ""
+        self.native_finish_reason = ""
+        self.upstream_id = ""
+        self.ended = False
+        self.http_status: int | None = None
+        self.whole: dict[str, Any] = {}
+
+    def see(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """Take in a streamed event; the choices to hand over.
+
+        Usage is cumulative, so the last report counts. What follows the first finish is ignored.
+        """
+        self._see_head(event)
+        if self.finish_reason:
+            return []
+        choices = wire.chunk_choices(event)
+        for choice in choices:
+            self.spoken += wire.spoken_bytes(choice["delta"])
+            self._see_finish(choice)
+        return choices
+
+    def see_whole(self, answer: dict[str, Any]) -> None:
+        """Take in a JSON answer."""
+        self._see_head(answer)
+        self.whole = answer
+        self.ended = True
+        choices = answer.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
+            if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+                raise _malformed()
+            self.spoken += wire.spoken_bytes(choice["message"])
+            self._see_finish(
+                {
+                    **choice,
+                    "finish_reason": wire.finish_reason(choice.get("finish_reason")),
+                    "native_finish_reason": choice.get("finish_reason"),
+                }
+            )
+
+    def check(self, *, left: bool) -> None:
+        """Raises AttemptFailed for an answer that is empty, broken off, or ended in an error."""
+        if left:
+            return
+        if self.finish_reason == "error":
+            raise AttemptFailed(
+                502,
+                "provider_unavailable",
+                "The provider ended in an error.",
+                http_status=self.http_status,
+                billed=True,
+            )
+        if self.finish_reason or (self.spoken and self.ended):
+            return
+        what = "broke off its answer" if self.spoken else "sent an empty answer"
+        raise AttemptFailed(
+            502,
+            "provider_unavailable",
+            f"The provider {what}.",
+            http_status=self.http_status,
+            billed=True,
+        )
+
+    def usage(self, prompt_tokens: int) -> Usage:
+        """What the provider reported, else a count of our own."""
+        found = usage.from_upstream(self.reported, cached_in_prompt=self.offer.cached_in_prompt)
+        if found is not None:
+            return found
+        return usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)
+
+    def counts(self, prompt_tokens: int, *, charged: bool) -> tuple[dict[str, int], str, bool]:
+        """Token counts, their source, and whether the report was odd, as they are stored."""
+        if self.reported is None and not charged and not self.spoken:
+            return {}, "none", False
+        found = self.usage(prompt_tokens)
+        counts = {
+            "prompt_tokens": found.prompt_tokens,
+            "cached_tokens": found.cached_tokens,
+            "cache_write_tokens": found.cache_write_tokens,
+            "completion_tokens": found.completion_tokens,
+            "reasoning_tokens": found.reasoning_tokens,
+        }
+        return counts, found.source, found.anomaly
+
+    def _see_head(self, event: dict[str, Any]) -> None:
+        self.http_status = 200
+        if event.get("usage") is not None:
+            self.reported = event["usage"]
+        if not self.upstream_id and isinstance(event.get("id"), str):
+            self.upstream_id = event["id"][:200].replace("\x00", "")
+
+    def _see_finish(self, choice: dict[str, Any]) -> None:
+        if choice["finish_reason"] and not self.finish_reason:
+            self.finish_reason = choice["finish_reason"]
+            self.native_finish_reason = str(choice["native_finish_reason"] or "")
+
+
+def _malformed() -> AttemptFailed:
+    message = "The provider sent a completion without a message."
+    return AttemptFailed(502, "provider_unavailable", message, http_status=200, billed=True)

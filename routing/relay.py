@@ -1,0 +1,383 @@
+"""Provider's answer out, part by part: one exchange from its intent to its settlement.
+
+An exchange runs in a task of its own. The client's side only takes parts from a bounded queue, so
+a client that leaves, at whatever await, cannot cut the accounting; it can only end the call.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from activity.ledger import BudgetExceeded
+from activity.models import Attempt, Generation
+from activity.recording import Call, Outcome, Recording, new_id
+from activity.writer import DatabaseAway
+from routing import completion as wire_in
+from routing import errors, estimate, pricing, streaming, wire
+from routing.catalog import Offer
+from routing.completion import Completion
+from routing.decision import Decision
+from routing.pinning import pin_statements
+from routing.process import MOST_EXCHANGES, Process
+from routing.progress import Progress
+from routing.snapshot import Account
+from routing.upstream import Answer, AttemptFailed, Deadline, timed_out
+
+logger = logging.getLogger(__name__)
+
+QUEUE_PARTS = 64
+KEEP_ALIVE_SECONDS = 10.0
+# A client that takes nothing for so long is gone.
+STALL_SECONDS = 30.0
+# Where leaving does not stop the bill, the answer is read on for its usage, this long.
+DRAIN_SECONDS = 60.0
+
+Part = bytes | errors.ApiError | None
+
+
+class Exchange:
+    """One accepted completion on its way from a provider to its client."""
+
+    def __init__(
+        self, process: Process, account: Account, decision: Decision, completion: Completion
+    ) -> None:
+        self._process, self._account = process, account
+        self._decision, self._completion = decision, completion
+        self._recording = Recording(process.writer, new_id())
+        self._queue: asyncio.Queue[Part] = asyncio.Queue(QUEUE_PARTS)
+        self._progress = Progress(decision.offers[0])
+        self._deadline: Deadline | None = None
+        self._granted: Decimal | None = None
+        self._created = int(time.time())
+        self._answered = False
+        self._left = ""
+
+    @property
+    def generation_id(self) -> str:
+        return self._recording.id
+
+    def _shape(self) -> wire.Shape:
+        return wire.Shape(self.generation_id, self._progress.offer, self._created)
+
+    async def parts(self, app: str) -> AsyncGenerator[bytes, None]:
+        """The answer's parts; raises ApiError until the first of them is out.
+
+        A JSON answer is one part. Closing the generator tells the exchange that its client left.
+        """
+        if len(self._process.exchanges) >= MOST_EXCHANGES:
+            raise errors.Unavailable("The server is busy; try again shortly.")
+        self._process.run(self._run(app))
+        is_out = False
+        try:
+            while (part := await self._next_part()) is not None:
+                if isinstance(part, errors.ApiError):
+                    if not is_out:
+                        raise part
+                    part = self._error_event(part)
+                yield part
+                is_out = True
+        finally:
+            self._client_left("client_left")
+
+    async def _next_part(self) -> Part:
+        if not self._completion.stream or not self._queue.empty():
+            return await self._queue.get()
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                return await self._queue.get()
+        except TimeoutError:
+            return streaming.KEEP_ALIVE
+
+    def _client_left(self, reason: str) -> None:
+        """Stop handing over; end the call where that ends the bill, else bound what is left."""
+        self._left = self._left or reason
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        if self._deadline is None:
+            return
+        if self._completion.stream and self._progress.offer.cancel_stops_billing:
+            self._deadline.leave()
+        else:
+            self._deadline.limit(DRAIN_SECONDS)
+
+    async def _run(self, app: str) -> None:
+        last: Part = None
+        try:
+            await self._open(app)
+            last = await self._exchange()
+        except errors.ApiError as error:
+            last = error
+        except asyncio.CancelledError:
+            last = errors.Unavailable("The server is stopping; try again.")
+            await self._settle_failed(last, status=Generation.Status.INTERRUPTED)
+        finally:
+            await self._hand_over(last)
+            if last is not None:
+                await self._hand_over(None)
+
+    async def _open(self, app: str) -> None:
+        """Commit the intent; raises ApiError, and then nothing was asked of a provider."""
+        offers, completion = self._decision.offers, self._completion
+        budget = estimate.budget(self._decision.prompt_tokens, completion.max_tokens, offers)
+        first = offers[0]
+        intent = {
+            "user_id": self._account.user_id,
+            "key_id": self._account.key_id,
+            "key_name": self._account.key_name,
+            "app": app,
+            "session": self._decision.pin.key,
+            "end_user": completion.end_user,
+            "requested_model": completion.requested,
+            "routed_model": first.model,
+            "provider": first.provider_name,
+            "streamed": completion.stream,
+            "prices": first.rates.snapshot(),
+            "decision": self._decision.receipt,
+            "deadline_seconds": settings.AUTOROUTER_TOTAL_SECONDS,
+            "budgets": self._account.budgets,
+            "estimate": budget.estimate,
+            "minimum": budget.minimum,
+        }
+        try:
+            granted = await self._recording.open(intent, _call(1, first))
+        except BudgetExceeded as refusal:
+            raise estimate.refusal(refusal, budget) from refusal
+        except DatabaseAway as error:
+            raise errors.Unavailable("The request cannot be recorded now; try again.") from error
+        self._granted = granted if self._account.budgets else None
+
+    async def _exchange(self) -> Part:
+        """Try the endpoints in order, settle once; the part that ends the answer."""
+        failures: list[AttemptFailed] = []
+        try:
+            for number, offer in enumerate(self._decision.offers, 1):
+                if self._left:
+                    break
+                if number > 1:
+                    await self._recording.attempt(_call(number, offer))
+                try:
+                    return await self._attempt(offer, f"{self.generation_id}:{number}")
+                except AttemptFailed as failure:
+                    failures.append(failure)
+                    self._note_failure(failure)
+                    if self._answered or not failure.retryable:
+                        break
+            if self._left:
+                return await self._settle_cancelled()
+            error = _final(failures)
+        except DatabaseAway:
+            error = errors.Unavailable("The fallback cannot be recorded now; try again.")
+        except Exception as unexpected:  # noqa: BLE001 - a row that is open must become final
+            error = errors.as_api_error(unexpected)
+        return await self._settle_failed(error)
+
+    async def _attempt(self, offer: Offer, attempt_id: str) -> Part:
+        """One call; raises AttemptFailed. Returns after its settlement."""
+        progress = self._progress = Progress(offer)
+        completion = self._completion
+        max_tokens = estimate.answer_tokens(
+            completion.max_tokens, self._granted, self._decision.prompt_tokens, offer
+        )
+        end_user = completion.end_user and wire_in.end_user_hash(
+            settings.SECRET_KEY, self._account.user_id, completion.end_user
+        )
+        body = wire.request_body(completion, offer, max_tokens, end_user)
+        self._deadline = Deadline(settings.AUTOROUTER_TOTAL_SECONDS)
+        try:
+            async with self._deadline as deadline:
+                deadline.within(_patience(completion))
+                async with self._process.upstream.call(offer, body, attempt_id, deadline) as answer:
+                    await self._read(answer, progress)
+        except TimeoutError as error:
+            if not self._left:
+                raise timed_out() from error
+        finally:
+            self._deadline = None
+        progress.check(left=bool(self._left))
+        return await (self._settle_cancelled() if self._left else self._settle_completed())
+
+    async def _read(self, answer: Answer, progress: Progress) -> None:
+        if not self._completion.stream:
+            progress.see_whole(await answer.json())
+            return
+        shape = self._shape()
+        held_back: list[bytes] = []
+        async with aclosing(_events(answer)) as events:
+            async for event in events:
+                if event is None:
+                    progress.ended = True
+                    return
+                if not (choices := progress.see(event)):
+                    continue
+                held_back.append(streaming.event(shape.chunk(choices)))
+                # A role without a word is no answer yet: until there is one, another may answer.
+                if progress.spoken or progress.finish_reason:
+                    self._begin()
+                    for part in held_back:
+                        await self._hand_over(part)
+                    held_back.clear()
+
+    def _begin(self) -> None:
+        if not self._answered:
+            self._answered = True
+            self._recording.first_token()
+
+    async def _hand_over(self, part: Part) -> None:
+        """Put a part in the queue; a client that stays full for too long has left."""
+        if self._left:
+            return
+        try:
+            self._queue.put_nowait(part)
+            return
+        except asyncio.QueueFull:
+            pass
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._queue.put(part)
+        except TimeoutError:
+            self._client_left("client_stalled")
+
+    def _note_failure(self, failure: AttemptFailed) -> None:
+        call = self._recording.calls[-1]
+        call.end(
+            Attempt.Status.FAILED, error_type=failure.error_type, http_status=failure.http_status
+        )
+        call.operator_cost = None if failure.billed else Decimal(0)
+
+    async def _settle_completed(self) -> Part:
+        progress = self._progress
+        usage = progress.usage(self._decision.prompt_tokens)
+        lines = pricing.lines(usage, progress.offer.rates)
+        cost = pricing.total(lines)
+        self._end_call(Attempt.Status.SUCCEEDED, cost)
+        along = pin_statements(self._account, self._decision, progress.offer, usage)
+        await self._settle(Generation.Status.COMPLETED, lines, along=along)
+        reported = wire.usage_object(usage, cost, lines)
+        return self._last_part(reported)
+
+    def _last_part(self, reported: dict[str, Any]) -> bytes:
+        shape = self._shape()
+        extra = {}
+        if self._completion.metadata:
+            decision, attempt = self._decision, len(self._recording.calls)
+            extra["openrouter_metadata"] = wire.metadata(
+                decision.receipt, decision.offers, self._progress.offer, attempt
+            )
+        if not self._completion.stream:
+            answer = shape.answer(self._progress.whole, reported)
+            return streaming.dump(answer | extra)
+        return streaming.event(shape.usage_chunk(reported) | extra) + streaming.END
+
+    async def _settle_cancelled(self) -> None:
+        """The client left: what it was sent is charged, or all of it where the bill went on."""
+        progress = self._progress
+        has_bill = progress.spoken > 0 or progress.reported is not None
+        usage = progress.usage(self._decision.prompt_tokens)
+        lines = pricing.lines(usage, progress.offer.rates) if has_bill else []
+        self._end_call(Attempt.Status.ABANDONED, pricing.total(lines))
+        await self._settle(Generation.Status.CANCELLED, lines, error_type=self._left)
+
+    async def _settle_failed(
+        self, error: errors.ApiError, status: str = Generation.Status.FAILED
+    ) -> errors.ApiError:
+        """An answer that ended in an error costs its client nothing."""
+        error.generation_id = self.generation_id
+        lines: list[dict[str, Any]] = []
+        if self._answered:
+            usage = self._progress.usage(self._decision.prompt_tokens)
+            lines = pricing.insured(pricing.lines(usage, self._progress.offer.rates))
+        if self._recording.calls[-1].status == Attempt.Status.OPEN:
+            self._end_call(Attempt.Status.FAILED, None)
+        await self._settle(status, lines, error_code=error.status, error_type=error.error_type)
+        return error
+
+    def _end_call(self, status: str, operator_cost: Decimal | None) -> None:
+        call, progress = self._recording.calls[-1], self._progress
+        call.end(status, error_type=self._left, http_status=progress.http_status)
+        usage = progress.usage(self._decision.prompt_tokens)
+        call.prompt_tokens, call.completion_tokens = usage.prompt_tokens, usage.completion_tokens
+        call.operator_cost = operator_cost
+        if status == Attempt.Status.SUCCEEDED and call.first_token_ms is not None:
+            seconds = max((call.latency_ms or 0) - call.first_token_ms, 1) / 1000
+            speed = usage.completion_tokens / seconds
+            self._process.upstream.note_speed(progress.offer, call.first_token_ms, speed)
+
+    async def _settle(
+        self,
+        status: str,
+        lines: list[dict[str, Any]],
+        *,
+        error_code: int | None = None,
+        error_type: str = "",
+        along: tuple[Any, ...] = (),
+    ) -> None:
+        progress = self._progress
+        tokens, source, anomaly = progress.counts(self._decision.prompt_tokens, charged=bool(lines))
+        outcome = Outcome(
+            status=status,
+            finish_reason=progress.finish_reason if error_code is None else "error",
+            native_finish_reason=progress.native_finish_reason,
+            upstream_id=progress.upstream_id,
+            error_code=error_code,
+            error_type=error_type,
+            tokens=tokens,
+            usage_source=source,
+            usage_anomaly=anomaly,
+            cost=pricing.total(lines),
+            cost_lines=lines,
+            prices=progress.offer.rates.snapshot(),
+        )
+        await self._recording.settle(outcome, along)
+
+    def _error_event(self, error: errors.ApiError) -> bytes:
+        shape = self._shape()
+        return streaming.event(shape.error_chunk(error.body())) + streaming.END
+
+
+def _call(number: int, offer: Offer) -> Call:
+    return Call(
+        number=number,
+        model=offer.model,
+        provider=offer.provider_name,
+        upstream_model=offer.upstream_model,
+    )
+
+
+def _patience(completion: Completion) -> float:
+    """Seconds until the first byte, which of a JSON answer comes with the last."""
+    if completion.stream:
+        return settings.AUTOROUTER_FIRST_BYTE_SECONDS
+    return settings.AUTOROUTER_ANSWER_SECONDS
+
+
+async def _events(answer: Answer) -> AsyncGenerator[dict[str, Any] | None, None]:
+    """The events of an answer; a provider that sent JSON instead is one event and the end."""
+    if answer.is_stream:
+        async for event in answer.events():
+            yield event
+        return
+    whole = await answer.json()
+    yield wire.as_chunk(whole)
+    yield None
+
+
+def _final(failures: list[AttemptFailed]) -> errors.ApiError:
+    """What the client is told when every attempt failed."""
+    waits = [failure.retry_after for failure in failures if failure.status == 429]
+    if len(waits) == len(failures):
+        last, retry_after = failures[-1], min(wait or 1 for wait in waits)
+    else:
+        last = [failure for failure in failures if failure.status != 429][-1]
+        retry_after = last.retry_after
+    error = errors.ApiError(last.message, retry_after=retry_after)
+    error.status, error.error_type = last.status, last.error_type
+    error.metadata["previous_errors"] = [
+        {"code": failure.status, "status": failure.http_status} for failure in failures
+    ]
+    return error

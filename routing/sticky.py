@@ -1,0 +1,89 @@
+"""The model and provider a session is pinned to, shared by all processes."""
+
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from psycopg_pool import AsyncConnectionPool
+
+from activity.writer import Statement
+from routing.completion import Completion, Session
+from routing.errors import Unavailable
+from routing.snapshot import AWAY, Account
+
+FIND = """
+SELECT model, endpoint_id FROM routing_pin
+WHERE key = %s AND last_success > now() - make_interval(secs => %s)
+"""
+
+# A pin that another turn set meanwhile stays, so that concurrent first turns converge on one; the
+# endpoint this turn was pinned to gives way to the one that served it.
+SET = """
+INSERT INTO routing_pin (key, user_id, model, endpoint_id) VALUES (%(key)s, %(user)s, %(model)s,
+    %(endpoint)s)
+ON CONFLICT (key) DO UPDATE SET
+    last_success = now(),
+    (model, endpoint_id) = (
+        SELECT CASE WHEN replaced THEN excluded.model ELSE routing_pin.model END,
+               CASE WHEN replaced THEN excluded.endpoint_id ELSE routing_pin.endpoint_id END
+        FROM (SELECT routing_pin.endpoint_id = %(seen)s
+            OR routing_pin.last_success <= now() - make_interval(secs => %(idle)s) AS replaced) r)
+"""
+
+REFRESH = """
+UPDATE routing_pin SET last_success = now()
+WHERE key = %s AND last_success > now() - make_interval(secs => %s)
+"""
+
+DROP = "DELETE FROM routing_pin WHERE key = %s AND endpoint_id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What a session is pinned to."""
+
+    model: str
+    endpoint_id: int
+
+
+def pin_key(account: Account, completion: Completion) -> str:
+    """Names account, requested slug and conversation; without the secret nobody can make one."""
+    session: Session = completion.session
+    kind = "id" if session.explicit else "fingerprint"
+    parts = (str(account.user_id), completion.requested, kind, session.id)
+    return hmac.new(settings.SECRET_KEY.encode(), "\n".join(parts).encode(), sha256).hexdigest()
+
+
+async def find(pool: "AsyncConnectionPool[Any]", key: str) -> Pinned | None:
+    """The live pin of a session, by one query; raises Unavailable while the database is away."""
+    try:
+        async with pool.connection() as database:
+            cursor = await database.execute(FIND, (key, settings.AUTOROUTER_STICKY_SECONDS))
+            row = await cursor.fetchone()
+    except AWAY as error:
+        raise Unavailable("The session cannot be looked up now; try again shortly.") from error
+    return None if row is None else Pinned(*row)
+
+
+def pin(key: str, account: Account, served: Pinned, seen: Pinned | None) -> Statement:
+    """Pins the session to what served it, unless another turn pinned it meanwhile."""
+    return SET, {
+        "key": key,
+        "user": account.user_id,
+        "model": served.model,
+        "endpoint": served.endpoint_id,
+        "seen": seen.endpoint_id if seen else -1,
+        "idle": settings.AUTOROUTER_STICKY_SECONDS,
+    }
+
+
+def refresh(key: str) -> Statement:
+    """Restarts the timer of a live pin and leaves what it names."""
+    return REFRESH, (key, settings.AUTOROUTER_STICKY_SECONDS)
+
+
+def drop(key: str, pinned: Pinned) -> Statement:
+    """Removes a pin that the session's patterns exclude."""
+    return DROP, (key, pinned.endpoint_id)

@@ -1,0 +1,357 @@
+"""The only module that calls providers."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import httpx
+import orjson
+from django.conf import settings
+from httpx_aiohttp import AiohttpTransport
+
+from routing.catalog import Offer
+from routing.streaming import EventParser, EventTooLarge
+
+MOST_CONNECTIONS = 1000
+CONNECT_SECONDS = 5.0
+KEEP_ALIVE_SECONDS = 30.0
+LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
+LARGEST_ERROR_BYTES = 64 * 1024
+LARGEST_HEADER_BYTES = 64 * 1024
+LONGEST_RETRY_AFTER = 3600
+# An exponential average over about the last ten answers.
+NEWEST_SPEED_SHARE = 0.2
+
+# Failures of one endpoint that another one may not have.
+RETRYABLE = frozenset({408, 409, 425, 429, 500, 501, 502, 503, 504, 520, 522, 524, 529})
+# Our key is bad there, or the model is gone there: other endpoints may do.
+REFUSED_US = frozenset({401, 402, 403, 404, 405})
+# The request itself is wrong; it would be wrong elsewhere too.
+CLIENT_ERRORS = frozenset({400, 413, 422})
+
+
+class AttemptFailed(Exception):
+    """One endpoint did not answer; says what the client would be told and whether to go on."""
+
+    def __init__(
+        self,
+        status: int,
+        error_type: str,
+        message: str,
+        *,
+        http_status: int | None = None,
+        retryable: bool = True,
+        retry_after: int | None = None,
+        billed: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.error_type, self.message = status, error_type, message
+        self.http_status, self.retryable, self.retry_after = http_status, retryable, retry_after
+        # Whether the provider may have charged for it all the same.
+        self.billed = billed
+
+
+class Deadline:
+    """One timeout over an upstream call, moved as the call goes on.
+
+    `within` allows so many seconds from now, never past the total; `leave` ends the call at its
+    next await. Use it as an async context manager; it raises TimeoutError.
+    """
+
+    def __init__(self, total_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.time() + total_seconds
+        self._timeout = asyncio.timeout_at(self._end)
+        self._entered = self.left = False
+
+    async def __aenter__(self) -> "Deadline":
+        await self._timeout.__aenter__()
+        self._entered = True
+        if self.left:
+            self._timeout.reschedule(self._loop.time())
+        return self
+
+    async def __aexit__(self, *exception: Any) -> bool | None:
+        self._entered = False
+        return await self._timeout.__aexit__(*exception)
+
+    def within(self, seconds: float) -> None:
+        if not self.left:
+            self._timeout.reschedule(min(self._end, self._loop.time() + seconds))
+
+    def limit(self, seconds: float) -> None:
+        """Bring the end of the whole call forward."""
+        self._end = min(self._end, self._loop.time() + seconds)
+        if self._entered and not self._timeout.expired():
+            self.within(seconds)
+
+    def leave(self) -> None:
+        """End the call now; it is not an error of the endpoint."""
+        self.left = True
+        if self._entered and not self._timeout.expired():
+            self._timeout.reschedule(self._loop.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast an endpoint answered of late, as this process saw it."""
+
+    first_token_ms: float
+    tokens_per_second: float
+
+    def blended(self, before: "Speed") -> "Speed":
+        share = NEWEST_SPEED_SHARE
+        return Speed(
+            share * self.first_token_ms + (1 - share) * before.first_token_ms,
+            share * self.tokens_per_second + (1 - share) * before.tokens_per_second,
+        )
+
+
+class Answer:
+    """The open answer of an endpoint: a JSON object, or events."""
+
+    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+        self._response = response
+        self._deadline = deadline
+        self.is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+
+    async def json(self) -> dict[str, Any]:
+        """The whole answer; raises AttemptFailed where it is not a completion."""
+        body = await _read(self._response, LARGEST_ANSWER_BYTES)
+        try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise _invalid("an answer that is not JSON") from error
+        if not isinstance(answer, dict):
+            raise _invalid("JSON that is not a completion")
+        if answer.get("error"):
+            raise in_band_failure(answer["error"])
+        return answer
+
+    async def events(self) -> AsyncIterator[dict[str, Any] | None]:
+        """Each event as JSON, None for the end mark; raises AttemptFailed for any other."""
+        parser = EventParser()
+        try:
+            async for chunk in self._response.aiter_raw():
+                self._deadline.within(settings.AUTOROUTER_NEXT_BYTE_SECONDS)
+                for data in parser.feed(chunk):
+                    yield _event(data)
+        except EventTooLarge as error:
+            raise _invalid("an event that is too large") from error
+        except httpx.HTTPError as error:
+            raise _broken() from error
+        if data := parser.close():
+            yield _event(data)
+
+
+class Upstream:
+    """The HTTP client of a process: explicit limits, no cookies, no redirects, no proxies."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            transport=transport or AiohttpTransport(client=_session),
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+        self._speeds: dict[int, Speed] = {}
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def note_speed(self, offer: Offer, first_token_ms: int, tokens_per_second: float) -> None:
+        """Remember how fast an endpoint answered; recent answers weigh more."""
+        new = Speed(first_token_ms, tokens_per_second)
+        self._speeds[offer.id] = new.blended(self._speeds.get(offer.id, new))
+
+    def speeds(self, sort: str) -> Callable[[Offer], float]:
+        """What orders endpoints by latency or throughput, best first, unmeasured ones last."""
+        unknown = Speed(float("inf"), 0.0)
+        if sort == "throughput":
+            return lambda offer: -self._speeds.get(offer.id, unknown).tokens_per_second
+        return lambda offer: self._speeds.get(offer.id, unknown).first_token_ms
+
+    @asynccontextmanager
+    async def call(
+        self, offer: Offer, body: bytes, attempt_id: str, deadline: Deadline
+    ) -> AsyncIterator[Answer]:
+        """Send a completion to an endpoint and hand over its open answer.
+
+        Raises AttemptFailed until the block is entered and while the answer is read. Leaving the
+        block closes the connection unless the answer was read to its end. The caller has entered
+        the deadline and set it for the first byte.
+        """
+        request = self._client.build_request(
+            "POST",
+            f"{offer.base_url}/chat/completions",
+            content=body,
+            headers=_headers(offer, attempt_id),
+        )
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _broken() from error
+        try:
+            await _check(response)
+            yield Answer(response, deadline)
+        except (aiohttp.ClientError, httpx.HTTPError) as error:
+            raise _broken() from error
+        finally:
+            await response.aclose()
+
+
+def in_band_failure(error: Any) -> AttemptFailed:
+    """An error that came inside a 200, as the failure that its code stands for."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, str) and code.isdigit():
+        code = int(code)
+    if not isinstance(code, int) or not 400 <= code <= 599:
+        code = 502
+    return _failure(code, http_status=200)
+
+
+def _session() -> aiohttp.ClientSession:
+    context = ssl.create_default_context()
+    connector = aiohttp.TCPConnector(
+        limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=context
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        max_line_size=8 * 1024,
+        max_field_size=16 * 1024,
+    )
+
+
+def _headers(offer: Offer, attempt_id: str) -> dict[str, str]:
+    """Ours alone: nothing of the client's headers reaches a provider."""
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json, text/event-stream",
+        "Accept-Encoding": "identity",
+        "User-Agent": "auto-router",
+        "X-Attempt-Id": attempt_id,
+    }
+    if offer.credential:
+        headers["Authorization"] = f"Bearer {offer.credential}"
+    return headers
+
+
+async def _check(response: httpx.Response) -> None:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _invalid("a compressed answer, which was not asked for")
+    if response.status_code != 200:
+        raise await _refusal(response)
+    if sum(len(name) + len(value) for name, value in response.headers.raw) > LARGEST_HEADER_BYTES:
+        raise _invalid("too many headers")
+
+
+async def _refusal(response: httpx.Response) -> AttemptFailed:
+    """The failure behind a status; of the body only a known code is kept, never its text."""
+    status = response.status_code
+    retry_after = response.headers.get("retry-after", "")
+    seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+    code = await _code(response) if status in CLIENT_ERRORS else ""
+    return _failure(status, http_status=status, retry_after=seconds, code=code)
+
+
+async def _code(response: httpx.Response) -> str:
+    try:
+        error = orjson.loads(await _read(response, LARGEST_ERROR_BYTES)).get("error")
+        code = error.get("code") or (error.get("metadata") or {}).get("error_type")
+    except (orjson.JSONDecodeError, AttributeError, AttemptFailed):
+        return ""
+    return code if code in KNOWN_CODES else ""
+
+
+KNOWN_CODES = ("context_length_exceeded", "invalid_image", "content_policy_violation")
+
+
+def _failure(
+    status: int, *, http_status: int, retry_after: int | None = None, code: str = ""
+) -> AttemptFailed:
+    if status in CLIENT_ERRORS:
+        message = "The provider refused the request as invalid"
+        reason = f": {code.replace('_', ' ')}." if code else "."
+        return AttemptFailed(
+            400,
+            code or "invalid_request",
+            message + reason,
+            http_status=http_status,
+            retryable=False,
+        )
+    if status == 429:
+        wait = min(retry_after or 1, LONGEST_RETRY_AFTER)
+        message = "Every provider asks to wait"
+        kind = (429, "rate_limit_exceeded", f"{message}; try again in {wait} s.")
+        return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
+    if status in (503, 529):
+        wait = min(retry_after or 2, LONGEST_RETRY_AFTER)
+        kind = (503, "provider_overloaded", f"Provider returned error {status}: overloaded.")
+        return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
+    if status in (408, 504, 524):
+        return AttemptFailed(504, "timeout", "The provider timed out.", http_status=http_status)
+    return AttemptFailed(
+        502,
+        "provider_unavailable",
+        "Provider returned error",
+        http_status=http_status,
+        retryable=status in RETRYABLE or status in REFUSED_US or status < 400 or status >= 500,
+    )
+
+
+def _invalid(what: str) -> AttemptFailed:
+    message = f"The provider sent {what}."
+    return AttemptFailed(502, "provider_unavailable", message, http_status=200, billed=True)
+
+
+def _broken() -> AttemptFailed:
+    message = "The connection to the provider broke before its answer ended."
+    return AttemptFailed(502, "provider_unavailable", message, billed=True)
+
+
+def _unreachable(error: httpx.HTTPError) -> AttemptFailed:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        message = "The provider cannot be reached."
+        return AttemptFailed(502, "provider_unavailable", message)
+    return _broken()
+
+
+def timed_out() -> AttemptFailed:
+    message = "The provider did not answer in time."
+    return AttemptFailed(504, "timeout", message, billed=True)
+
+
+async def _read(response: httpx.Response, most: int) -> bytes:
+    chunks, size = [], 0
+    try:
+        async for chunk in response.aiter_raw():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most:
+                raise _invalid("an answer that is too large")
+    except httpx.HTTPError as error:
+        raise _broken() from error
+    return b"".join(chunks)
+
+
+def _event(data: bytes) -> dict[str, Any] | None:
+    if data.strip() == b"[DONE]":
+        return None
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _invalid("an event that is not JSON") from error
+    if not isinstance(event, dict):
+        raise _invalid("an event that is not an object")
+    if event.get("error"):
+        raise in_band_failure(event["error"])
+    return event

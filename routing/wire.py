@@ -1,0 +1,216 @@
+"""The wire format out: the bodies we send to providers and the answers we send to clients."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from routing import messages
+from routing.catalog import Offer
+from routing.completion import Completion
+from routing.eligibility import ALWAYS, LISTED_AS
+from routing.usage import Usage
+
+# finish_reason of the documented five; a provider's own word stays in native_finish_reason.
+FINISH_REASONS = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "eos": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "error": "error",
+}
+
+
+def request_body(
+    completion: Completion, offer: Offer, max_tokens: int | None, end_user: str
+) -> bytes:
+    """What an endpoint is sent: checked fields alone, under the names it knows.
+
+    A parameter that the endpoint does not support is left out, as the API documents.
+    """
+    supported = offer.supported_parameters
+    body: dict[str, Any] = {
+        "model": offer.upstream_model,
+        "messages": messages.upstream(completion.messages),
+        "stream": completion.stream,
+    }
+    for name, value in completion.parameters.items():
+        if name in ALWAYS or any(listed in supported for listed in LISTED_AS.get(name, (name,))):
+            body[name] = value
+    if "structured_outputs" in supported and "response_format" in completion.parameters:
+        body["response_format"] = completion.parameters["response_format"]
+    if completion.stream:
+        body["stream_options"] = {"include_usage": True}
+    if max_tokens is not None:
+        limit = "max_tokens" if "max_tokens" in supported else "max_completion_tokens"
+        body[limit] = max_tokens
+    if end_user:
+        body["user"] = end_user
+    return orjson.dumps(_with_known_reasoning(body, supported))
+
+
+def _with_known_reasoning(body: dict[str, Any], supported: frozenset[str]) -> dict[str, Any]:
+    """The reasoning effort in the spelling the endpoint lists; both mean the same."""
+    effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
+    if effort is None:
+        return body
+    if "reasoning" in supported:
+        reasoning = {"effort": effort} | (body.get("reasoning") or {})
+        return {k: v for k, v in body.items() if k != "reasoning_effort"} | {"reasoning": reasoning}
+    return {k: v for k, v in body.items() if k != "reasoning"} | {"reasoning_effort": effort}
+
+
+def usage_object(usage: Usage, cost: Decimal, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """The usage of an answer as clients read it; money as the nearest JSON number."""
+    completion_cost = _part(lines, "completion")
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "audio_tokens": usage.audio_tokens,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "cost": float(cost),
+        "is_byok": False,
+        "cost_details": {
+            "upstream_inference_cost": None,
+            "upstream_inference_prompt_cost": float(max(cost - completion_cost, Decimal(0))),
+            "upstream_inference_completions_cost": float(min(completion_cost, cost)),
+        },
+    }
+
+
+def _part(lines: list[dict[str, Any]], name: str) -> Decimal:
+    return sum((Decimal(line["cost"]) for line in lines if line["class"] == name), Decimal(0))
+
+
+def finish_reason(native: Any) -> str | None:
+    """The documented finish reason for a provider's own; an unknown word counts as stop."""
+    if not isinstance(native, str) or not native:
+        return None
+    return FINISH_REASONS.get(native.lower(), "stop")
+
+
+class Shape:
+    """Puts our id, the routed model and the provider on everything that goes to a client."""
+
+    def __init__(self, generation_id: str, offer: Offer, created: int) -> None:
+        self._head = {
+            "id": generation_id,
+            "provider": offer.provider_name,
+            "model": offer.model,
+            "created": created,
+        }
+
+    def answer(self, upstream: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
+        choices = [_choice(choice) for choice in upstream.get("choices") or []]
+        fingerprint = upstream.get("system_fingerprint")
+        body = {"object": "chat.completion", **self._head, "choices": choices}
+        return body | {"system_fingerprint": fingerprint, "usage": usage}
+
+    def chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"object": "chat.completion.chunk", **self._head, "choices": choices}
+
+    def usage_chunk(self, usage: dict[str, Any]) -> dict[str, Any]:
+        delta = {"role": "assistant", "content": ""}
+        last = {"index": 0, "delta": delta, "finish_reason": None, "native_finish_reason": None}
+        return self.chunk([last]) | {"usage": usage}
+
+    def error_chunk(self, error: dict[str, Any]) -> dict[str, Any]:
+        last = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        return self.chunk([last]) | {"error": error}
+
+
+def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
+    """A JSON answer as the one event of a stream."""
+    choices = answer.get("choices")
+    found = (
+        [choice for choice in choices if isinstance(choice, dict)]
+        if isinstance(choices, list)
+        else []
+    )
+    deltas = [{**choice, "delta": choice.get("message")} for choice in found]
+    for delta in deltas:
+        delta.pop("message", None)
+    return answer | {"choices": deltas}
+
+
+def metadata(
+    receipt: dict[str, Any], offers: Sequence[Offer], served: Offer, attempt: int
+) -> dict[str, Any]:
+    """The openrouter_metadata of an answer, for clients that ask for it by header."""
+    available = [
+        {"provider": offer.provider_name, "model": offer.model, "selected": offer is served}
+        for offer in offers
+    ]
+    router = {name: receipt[name] for name in ROUTER_STAGE if name in receipt}
+    return {
+        "requested": receipt["requested"],
+        "strategy": receipt["strategy"],
+        "region": None,
+        "summary": f"available={len(offers)}, selected={served.provider_name}",
+        "attempt": attempt,
+        "is_byok": False,
+        "endpoints": {"total": len(offers), "available": available},
+        "pipeline": [{"type": "router", "name": "auto-router", "data": router}],
+    }
+
+
+ROUTER_STAGE = (
+    "version",
+    "tradeoff",
+    "allowed",
+    "excluded",
+    "overrides_prevented",
+    "sticky",
+    "analysis",
+)
+
+
+def _choice(choice: Any) -> dict[str, Any]:
+    native = choice.get("finish_reason")
+    given = choice.get("native_finish_reason")
+    names = {"finish_reason": finish_reason(native), "native_finish_reason": given or native}
+    return {"logprobs": None, **choice, **names}
+
+
+def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices of a streamed event with both finish reasons; anything else is dropped."""
+    choices = upstream.get("choices")
+    if not isinstance(choices, list):
+        return []
+    return [
+        _choice({"index": choice.get("index", 0), **choice})
+        for choice in choices
+        if isinstance(choice, dict) and isinstance(choice.get("delta"), dict)
+    ]
+
+
+def spoken_bytes(part: dict[str, Any]) -> int:
+    """How many bytes of text, reasoning and tool arguments a delta or message carries."""
+    size = 0
+    for name in ("content", "reasoning", "reasoning_content", "refusal"):
+        value = part.get(name)
+        if isinstance(value, str):
+            size += len(value.encode("utf-8", "surrogatepass"))
+    for call in part.get("tool_calls") or []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            size += sum(
+                len(v.encode("utf-8", "surrogatepass"))
+                for v in function.values()
+                if isinstance(v, str)
+            )
+    return size
