@@ -1,0 +1,122 @@
+"""How likely each candidate is to succeed with a conversation, and what that would cost."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.engine.analysis import Analysis
+from routing.engine.cues import TASKS
+
+# One logit of difficulty costs one logit of success: the axis is defined so (see analysis).
+SLOPE = 1.0
+
+# An average model on a typical request: MMLU-Pro, the least exotic of LLMRouterBench's ten
+# benchmarks, is solved by its 13 models of 2025 at 82 % on average, logit 1.5.
+OFFSET = 1.5
+
+# Qualities closer than this are equal to the choice: a typo moves a prediction by less.
+QUALITY_DECIMALS = 2
+
+# Half an 80 % interval of a normal distribution, in standard deviations.
+INTERVAL_SD = 1.28
+
+# Standard deviation of an ability, in logits. A held-out benchmark cell was predicted with an R2
+# of .56 at a spread of .5 logits between models, so .5 * sqrt(1 - .56) remains however many
+# figures a model has; a model without any has the whole spread on top.
+CELL_SD = 0.33
+MODEL_SD = 0.5
+
+# The row of the table that stands for every model not in it.
+UNKNOWN = "*"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may answer, with its prices in USD per token and per request."""
+
+    slug: str
+    prompt_price: float
+    completion_price: float
+    request_price: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What to expect of a candidate: P(success) with an 80 % interval, and USD per request."""
+
+    slug: str
+    quality: float
+    low: float
+    high: float
+    cost_usd: float
+
+
+class _Abilities(NamedTuple):
+    rows: dict[str, int]
+    logits: Floats
+    verbosity: Floats
+    sd: Floats
+
+
+def _load(path: Path) -> _Abilities:
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    figures = np.array([float(row["figures"]) for row in table])
+    return _Abilities(
+        rows={row["slug"]: at for at, row in enumerate(table)},
+        logits=np.array([[float(row[task]) for task in TASKS] for row in table]),
+        verbosity=np.array([float(row["verbosity"]) for row in table]),
+        sd=np.sqrt(CELL_SD**2 + MODEL_SD**2 / (1 + figures)),
+    )
+
+
+_ABILITIES = _load(Path(__file__).with_name("abilities.csv"))
+
+
+def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Prediction]:
+    """Predict P(success) and cost of each candidate, in the order given.
+
+    P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET), rounded here, before any
+    ranking, so that two near-equals do not change places over a typo.
+
+    Shapes: n = len(candidates); logits (n, len(TASKS)), everything else (n,), float64.
+    Units: abilities and difficulty in logits, prices in USD per token, cost in USD per request.
+    A model that is not in abilities.csv gets the row `*`: below average, with a wide interval.
+    Source: abilities.csv; how it was made is in README.md.
+    """
+    unknown = _ABILITIES.rows[UNKNOWN]
+    rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
+    posterior = np.array([analysis.tasks[task] for task in TASKS])
+    logit = _ABILITIES.logits[rows] @ posterior - SLOPE * analysis.difficulty + OFFSET
+    margin = INTERVAL_SD * _ABILITIES.sd[rows]
+    quality, low, high = (_probability(x) for x in (logit, logit - margin, logit + margin))
+    cost = _cost_usd(analysis, candidates, _ABILITIES.verbosity[rows])
+    slugs = [one.slug for one in candidates]
+    return list(map(Prediction, slugs, quality, low, high, cost))
+
+
+def _probability(logit: Floats) -> list[float]:
+    result: list[float] = np.round(1 / (1 + np.exp(-logit)), QUALITY_DECIMALS).tolist()
+    return result
+
+
+def _cost_usd(
+    analysis: Analysis, candidates: Sequence[Candidate], verbosity: Floats
+) -> list[float]:
+    """Price the request: its tokens, the answer's at this model's verbosity, and the fixed part."""
+    prices = np.array(
+        [(one.prompt_price, one.completion_price, one.request_price) for one in candidates]
+    ).reshape(-1, 3)
+    output_tokens = analysis.output_tokens * verbosity
+    if analysis.max_output_tokens is not None:
+        output_tokens = np.minimum(output_tokens, analysis.max_output_tokens)
+    cost = analysis.prompt_tokens * prices[:, 0] + output_tokens * prices[:, 1] + prices[:, 2]
+    result: list[float] = cost.tolist()
+    return result

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import pytest
+
+from routing.engine.analysis import TASKS, analyse, read
+from routing.engine.predictor import Candidate, predict
+from tests.engine.candidates import POOL, analyse_text
+from tests.engine.prompts import PROMPTS
+
+TEXTS = {prompt.name: prompt.text for prompt in PROMPTS}
+
+
+def make_candidate(slug="openai/gpt-5.2", prompt=1e-6, completion=1e-5, request=0.0):
+    return Candidate(slug, prompt, completion, request)
+
+
+def make_analysis(task="code", **changes):
+    tasks = dict.fromkeys(TASKS, 0.0) | {task: 1.0}
+    return replace(analyse_text("hi"), tasks=tasks, difficulty=1.0, **changes)
+
+
+def quality(slug, task):
+    (prediction,) = predict(make_analysis(task), [make_candidate(slug)])
+    return prediction.quality
+
+
+@pytest.mark.parametrize(
+    ("stronger", "weaker", "task"),
+    [
+        ("openai/gpt-5.2-pro", "openai/gpt-5.2", "math"),
+        ("anthropic/claude-opus-4.6", "anthropic/claude-sonnet-4.6", "code"),
+        ("anthropic/claude-sonnet-4.6", "anthropic/claude-haiku-4.5", "code"),
+        ("google/gemini-3.1-pro-preview", "google/gemini-3-flash-preview", "reasoning"),
+        ("openai/gpt-5", "openai/gpt-5-mini", "math"),
+        ("openai/gpt-5-mini", "openai/gpt-5-nano", "math"),
+        ("z-ai/glm-5", "qwen/qwen3-235b-a22b", "code"),
+        ("x-ai/grok-4", "x-ai/grok-3", "math"),
+        ("mistralai/mistral-medium-3.1", "mistralai/mistral-small-3.2-24b-instruct-2506", "chat"),
+        ("mistralai/mistral-medium-3.1", "mistralai/mistral-large", "writing"),
+        ("mistralai/codestral-2508", "mistralai/mistral-small-3.2-24b-instruct-2506", "code"),
+        ("mistralai/mistral-medium-3.1", "mistralai/codestral-2508", "writing"),
+        ("perplexity/sonar", "meta-llama/llama-3.3-70b-instruct", "knowledge"),
+        ("openai/gpt-5-mini", "perplexity/sonar", "code"),
+        ("deepseek/deepseek-r1", "meta-llama/llama-3.3-70b-instruct", "math"),
+    ],
+)
+def test_abilities_agree_with_what_is_known(stronger, weaker, task):
+    assert quality(stronger, task) > quality(weaker, task)
+
+
+def test_every_seed_model_has_abilities():
+    predictions = predict(make_analysis("math"), [*POOL, make_candidate("nobody/unknown")])
+
+    unknown = predictions[-1]
+    assert len({one.slug for one in predictions if one.quality != unknown.quality}) >= 28
+
+
+def test_unknown_model_is_below_average_with_a_wide_interval():
+    known = predict(make_analysis(), POOL)
+
+    (unknown,) = predict(make_analysis(), [make_candidate("nobody/unknown")])
+
+    assert unknown.quality < sum(one.quality for one in known) / len(known)
+    assert unknown.high - unknown.low > max(one.high - one.low for one in known[:4])
+
+
+def test_quality_lies_within_its_interval():
+    predictions = predict(make_analysis(), POOL)
+
+    assert all(0 <= one.low <= one.quality <= one.high <= 1 for one in predictions)
+
+
+def test_harder_request_lowers_every_quality():
+    easy, hard = analyse_text(TEXTS["greeting"]), analyse_text(TEXTS["hard-proof"])
+
+    pairs = zip(predict(easy, POOL), predict(hard, POOL), strict=True)
+
+    assert all(one.quality > other.quality for one, other in pairs)
+
+
+def test_cost_adds_tokens_and_request():
+    analysis = make_analysis(prompt_tokens=1000, output_tokens=100.0)
+    candidate = make_candidate("nobody/unknown", prompt=2e-6, completion=3e-6, request=0.5)
+
+    (prediction,) = predict(analysis, [candidate])
+
+    assert prediction.cost_usd == pytest.approx(0.002 + 0.0003 + 0.5)
+
+
+def test_verbose_model_costs_more_at_the_same_price():
+    terse, verbose = predict(
+        make_analysis(),
+        [make_candidate("mistralai/mistral-medium-3.1"), make_candidate("deepseek/deepseek-r1")],
+    )
+
+    assert verbose.cost_usd > 2 * terse.cost_usd
+
+
+def test_no_answer_is_priced_beyond_the_requests_cap():
+    analysis = analyse(read([{"role": "user", "content": TEXTS["sql"]}], max_output_tokens=10))
+    free_prompt = make_candidate("deepseek/deepseek-r1", prompt=0.0, completion=1.0)
+
+    (prediction,) = predict(analysis, [free_prompt])
+
+    assert prediction.cost_usd == 10
+
+
+def test_quality_is_rounded_before_ranking():
+    assert {round(one.quality, 2) for one in predict(make_analysis(), POOL)} == {
+        one.quality for one in predict(make_analysis(), POOL)
+    }
+
+
+def test_no_candidates_have_no_predictions():
+    assert predict(make_analysis(), []) == []
+
+
+def test_self_hosted_model_may_cost_nothing():
+    (prediction,) = predict(make_analysis(), [make_candidate(prompt=0.0, completion=0.0)])
+
+    assert prediction.cost_usd == 0
