@@ -4,13 +4,13 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import routing.validators
 from django.conf import settings
 from django.db import migrations, models
 
+import routing.validators
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,159 +19,523 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='LanguageModel',
+            name="LanguageModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=200, unique=True)),
-                ('canonical_slug', models.CharField(max_length=200, unique=True)),
-                ('alias', models.CharField(blank=True, help_text='One more id that finds it, such as an older one.', max_length=200)),
-                ('name', models.CharField(max_length=200)),
-                ('created', models.DateTimeField()),
-                ('context_length', models.PositiveIntegerField()),
-                ('max_output_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('input_modalities', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), size=None)),
-                ('output_modalities', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), size=None)),
-                ('supported_parameters', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), blank=True, size=None)),
-                ('tokenizer', models.CharField(blank=True, max_length=40)),
-                ('hugging_face_id', models.CharField(blank=True, max_length=200)),
-                ('knowledge_cutoff', models.DateField(blank=True, null=True)),
-                ('expiration_date', models.DateField(blank=True, null=True)),
-                ('is_moderated', models.BooleanField(default=False)),
-                ('in_auto_pool', models.BooleanField(default=False, help_text='Whether openrouter/auto may choose it.')),
-                ('enabled', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.CharField(max_length=200, unique=True)),
+                ("canonical_slug", models.CharField(max_length=200, unique=True)),
+                (
+                    "alias",
+                    models.CharField(
+                        blank=True,
+                        help_text="One more id that finds it, such as an older one.",
+                        max_length=200,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("created", models.DateTimeField()),
+                ("context_length", models.PositiveIntegerField()),
+                ("max_output_tokens", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "input_modalities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=20), size=None
+                    ),
+                ),
+                (
+                    "output_modalities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=20), size=None
+                    ),
+                ),
+                (
+                    "supported_parameters",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60), blank=True, size=None
+                    ),
+                ),
+                ("tokenizer", models.CharField(blank=True, max_length=40)),
+                ("hugging_face_id", models.CharField(blank=True, max_length=200)),
+                ("knowledge_cutoff", models.DateField(blank=True, null=True)),
+                ("expiration_date", models.DateField(blank=True, null=True)),
+                ("is_moderated", models.BooleanField(default=False)),
+                (
+                    "in_auto_pool",
+                    models.BooleanField(
+                        default=False, help_text="Whether openrouter/auto may choose it."
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
             ],
             options={
-                'verbose_name': 'model',
-                'ordering': ['slug'],
+                "verbose_name": "model",
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('base_url', models.CharField(help_text='Address up to and including the version, such as https://api.openai.com/v1.', max_length=500, validators=[routing.validators.validate_base_url])),
-                ('environment_variable', models.CharField(blank=True, help_text='Read when no key is saved, such as OPENAI_API_KEY.', max_length=60)),
-                ('credential', models.BinaryField(blank=True, null=True)),
-                ('credential_hint', models.CharField(blank=True, editable=False, max_length=8)),
-                ('needs_credential', models.BooleanField(default=True, help_text='Off for a local server without keys, such as Ollama.')),
-                ('enabled', models.BooleanField(default=True)),
-                ('cached_in_prompt', models.BooleanField(default=True, help_text='On where prompt_tokens already counts the cached ones, as OpenAI does.', verbose_name='cached tokens inside prompt tokens')),
-                ('cancel_stops_billing', models.BooleanField(default=True, help_text='Off where an abandoned request is billed to its end.')),
-                ('source', models.URLField(blank=True, help_text='Where these facts were read.')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "base_url",
+                    models.CharField(
+                        help_text="Address up to and including the version, such as https://api.openai.com/v1.",
+                        max_length=500,
+                        validators=[routing.validators.validate_base_url],
+                    ),
+                ),
+                (
+                    "environment_variable",
+                    models.CharField(
+                        blank=True,
+                        help_text="Read when no key is saved, such as OPENAI_API_KEY.",
+                        max_length=60,
+                    ),
+                ),
+                ("credential", models.BinaryField(blank=True, null=True)),
+                ("credential_hint", models.CharField(blank=True, editable=False, max_length=8)),
+                (
+                    "needs_credential",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Off for a local server without keys, such as Ollama.",
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "cached_in_prompt",
+                    models.BooleanField(
+                        default=True,
+                        help_text="On where prompt_tokens already counts the cached ones, as OpenAI does.",
+                        verbose_name="cached tokens inside prompt tokens",
+                    ),
+                ),
+                (
+                    "cancel_stops_billing",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Off where an abandoned request is billed to its end.",
+                    ),
+                ),
+                ("source", models.URLField(blank=True, help_text="Where these facts were read.")),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Credit',
+            name="Credit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=12, help_text='USD.', max_digits=20, validators=[django.core.validators.MinValueValidator(0)])),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=12,
+                        help_text="USD.",
+                        max_digits=20,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'credit',
+                "verbose_name_plural": "credit",
             },
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('upstream_model', models.CharField(help_text='Its name at the provider.', max_length=200)),
-                ('source', models.URLField(blank=True, help_text='Where that name was read.')),
-                ('context_length', models.PositiveIntegerField(blank=True, help_text="Empty: the model's.", null=True)),
-                ('max_output_tokens', models.PositiveIntegerField(blank=True, help_text="Empty: the model's.", null=True)),
-                ('supported_parameters', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), blank=True, help_text="Empty: the model's.", null=True, size=None)),
-                ('enabled', models.BooleanField(default=True)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='routing.languagemodel')),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='routing.provider')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "upstream_model",
+                    models.CharField(help_text="Its name at the provider.", max_length=200),
+                ),
+                ("source", models.URLField(blank=True, help_text="Where that name was read.")),
+                (
+                    "context_length",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Empty: the model's.", null=True
+                    ),
+                ),
+                (
+                    "max_output_tokens",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Empty: the model's.", null=True
+                    ),
+                ),
+                (
+                    "supported_parameters",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60),
+                        blank=True,
+                        help_text="Empty: the model's.",
+                        null=True,
+                        size=None,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="endpoints",
+                        to="routing.languagemodel",
+                    ),
+                ),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="endpoints",
+                        to="routing.provider",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['model__slug', 'provider__name'],
+                "ordering": ["model__slug", "provider__name"],
             },
         ),
         migrations.CreateModel(
-            name='Pin',
+            name="Pin",
             fields=[
-                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('user_id', models.BigIntegerField()),
-                ('model', models.CharField(max_length=200)),
-                ('endpoint_id', models.BigIntegerField()),
-                ('last_success', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("key", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("user_id", models.BigIntegerField()),
+                ("model", models.CharField(max_length=200)),
+                ("endpoint_id", models.BigIntegerField()),
+                (
+                    "last_success",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['last_success'], name='pin_by_age')],
+                "indexes": [models.Index(fields=["last_success"], name="pin_by_age")],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('label', models.CharField(editable=False, help_text='Its ends, as shown.', max_length=40)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(editable=False, null=True)),
-                ('disabled', models.BooleanField(default=False)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('limit', models.DecimalField(blank=True, decimal_places=12, help_text='USD a period; empty: no limit.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('limit_reset', models.CharField(blank=True, choices=[('', 'never'), ('daily', 'Daily'), ('weekly', 'Weekly'), ('monthly', 'Monthly')], default='', max_length=7)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "label",
+                    models.CharField(
+                        editable=False, help_text="Its ends, as shown.", max_length=40
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(editable=False, null=True)),
+                ("disabled", models.BooleanField(default=False)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "limit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        help_text="USD a period; empty: no limit.",
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "limit_reset",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "never"),
+                            ("daily", "Daily"),
+                            ("weekly", "Weekly"),
+                            ("monthly", "Monthly"),
+                        ],
+                        default="",
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
-                'constraints': [models.CheckConstraint(condition=models.Q(('limit', None), ('limit__gte', 0), _connector='OR'), name='key_limit_not_negative')],
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("limit", None), ("limit__gte", 0), _connector="OR"),
+                        name="key_limit_not_negative",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AutoRouterSettings',
+            name="AutoRouterSettings",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('enabled', models.BooleanField(default=True)),
-                ('allowed_models', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1024), blank=True, default=list, size=None, validators=[routing.validators.validate_patterns])),
-                ('excluded_models', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1024), blank=True, default=list, size=None, validators=[routing.validators.validate_patterns])),
-                ('cost_quality_tradeoff', models.PositiveSmallIntegerField(default=7, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(10)])),
-                ('prevent_overrides', models.BooleanField(default=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='auto_router_settings', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "allowed_models",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=1024),
+                        blank=True,
+                        default=list,
+                        size=None,
+                        validators=[routing.validators.validate_patterns],
+                    ),
+                ),
+                (
+                    "excluded_models",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=1024),
+                        blank=True,
+                        default=list,
+                        size=None,
+                        validators=[routing.validators.validate_patterns],
+                    ),
+                ),
+                (
+                    "cost_quality_tradeoff",
+                    models.PositiveSmallIntegerField(
+                        default=7,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                    ),
+                ),
+                ("prevent_overrides", models.BooleanField(default=False)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="auto_router_settings",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'Auto Router settings',
-                'verbose_name_plural': 'Auto Router settings',
-                'constraints': [models.CheckConstraint(condition=models.Q(('cost_quality_tradeoff__gte', 0), ('cost_quality_tradeoff__lte', 10)), name='tradeoff_from_0_to_10')],
+                "verbose_name": "Auto Router settings",
+                "verbose_name_plural": "Auto Router settings",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("cost_quality_tradeoff__gte", 0), ("cost_quality_tradeoff__lte", 10)
+                        ),
+                        name="tradeoff_from_0_to_10",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('valid_from', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('prompt', models.DecimalField(decimal_places=12, max_digits=20, validators=[django.core.validators.MinValueValidator(0)])),
-                ('completion', models.DecimalField(decimal_places=12, max_digits=20, validators=[django.core.validators.MinValueValidator(0)])),
-                ('cache_read', models.DecimalField(blank=True, decimal_places=12, help_text='Empty: the prompt price.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('cache_write', models.DecimalField(blank=True, decimal_places=12, help_text='Empty: the prompt price.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('audio', models.DecimalField(blank=True, decimal_places=12, help_text='Per audio token in; empty: the prompt price.', max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('request', models.DecimalField(decimal_places=12, default=0, help_text='Per request.', max_digits=20, validators=[django.core.validators.MinValueValidator(0)])),
-                ('web_search', models.DecimalField(decimal_places=12, default=0, help_text='Per search.', max_digits=20, validators=[django.core.validators.MinValueValidator(0)])),
-                ('long_context_over', models.PositiveIntegerField(blank=True, help_text='Prompt tokens above which the long_ prices apply.', null=True)),
-                ('long_prompt', models.DecimalField(blank=True, decimal_places=12, max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('long_completion', models.DecimalField(blank=True, decimal_places=12, max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('long_cache_read', models.DecimalField(blank=True, decimal_places=12, max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('long_cache_write', models.DecimalField(blank=True, decimal_places=12, max_digits=20, null=True, validators=[django.core.validators.MinValueValidator(0)])),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='routing.endpoint')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "valid_from",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "prompt",
+                    models.DecimalField(
+                        decimal_places=12,
+                        max_digits=20,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "completion",
+                    models.DecimalField(
+                        decimal_places=12,
+                        max_digits=20,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "cache_read",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        help_text="Empty: the prompt price.",
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "cache_write",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        help_text="Empty: the prompt price.",
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "audio",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        help_text="Per audio token in; empty: the prompt price.",
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "request",
+                    models.DecimalField(
+                        decimal_places=12,
+                        default=0,
+                        help_text="Per request.",
+                        max_digits=20,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "web_search",
+                    models.DecimalField(
+                        decimal_places=12,
+                        default=0,
+                        help_text="Per search.",
+                        max_digits=20,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "long_context_over",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Prompt tokens above which the long_ prices apply.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "long_prompt",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "long_completion",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "long_cache_read",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "long_cache_write",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        max_digits=20,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="prices",
+                        to="routing.endpoint",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-valid_from', '-id'],
-                'indexes': [models.Index(models.F('endpoint'), models.OrderBy(models.F('valid_from'), descending=True), name='price_in_force')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('completion__gte', 0), ('prompt__gte', 0), ('request__gte', 0), ('web_search__gte', 0)), name='price_not_negative')],
+                "ordering": ["-valid_from", "-id"],
+                "indexes": [
+                    models.Index(
+                        models.F("endpoint"),
+                        models.OrderBy(models.F("valid_from"), descending=True),
+                        name="price_in_force",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("completion__gte", 0),
+                            ("prompt__gte", 0),
+                            ("request__gte", 0),
+                            ("web_search__gte", 0),
+                        ),
+                        name="price_not_negative",
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.UniqueConstraint(fields=('model', 'provider', 'upstream_model'), name='endpoint_once'),
+            model_name="endpoint",
+            constraint=models.UniqueConstraint(
+                fields=("model", "provider", "upstream_model"), name="endpoint_once"
+            ),
         ),
     ]

@@ -1,0 +1,60 @@
+"""The admin site; its index shows today's requests, cost, errors and providers."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from activity.models import Generation, Rejection
+from routing.catalog import read_providers
+
+TOP_MODELS = 5
+NEWEST_ERRORS = 5
+
+
+class OperatorSite(admin.AdminSite):
+    site_header = "Auto Router"
+    site_title = "Auto Router admin"
+    index_title = "Operation"
+    index_template = "admin/operator_index.html"
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        operation = {
+            "today": today,
+            "totals": Generation.objects.since(today).totals(),
+            "rejected": rejected_on(today),
+            "statuses": by_status(today),
+            "top_models": top_models(today),
+            "errors": newest_errors(),
+            "providers": read_providers(),
+        }
+        return super().index(request, operation | (extra_context or {}))
+
+
+def rejected_on(day: datetime) -> int:
+    """How many requests were refused that day before they became a generation."""
+    return Rejection.objects.filter(day=day.date()).aggregate(sum=Sum("count", default=0))["sum"]
+
+
+def by_status(since: datetime) -> list[dict[str, Any]]:
+    counts = Generation.objects.since(since).values("status").annotate(requests=Count("id"))
+    return list(counts.order_by("-requests", "status"))
+
+
+def top_models(since: datetime) -> list[dict[str, Any]]:
+    """The models that answered most, with what they cost."""
+    answered = Generation.objects.since(since).exclude(routed_model="").values("routed_model")
+    sums = answered.annotate(requests=Count("id"), spent=Sum("cost"))
+    return list(sums.order_by("-requests", "routed_model")[:TOP_MODELS])
+
+
+def newest_errors() -> list[Generation]:
+    """The last requests that failed or were cut off, whenever that was."""
+    failed = Generation.objects.filter(status__in=Generation.ERRORS)
+    return list(failed.newest_first()[:NEWEST_ERRORS])
