@@ -22,23 +22,23 @@ PERIOD = (
     + " ELSE 'total' END"
 )
 
-ADD_SPEND_ROWS = f"""
+ADD_SPEND_ROWS = """
 INSERT INTO activity_spend (owner, period)
-SELECT DISTINCT owner, {PERIOD} FROM jsonb_to_recordset(%s::jsonb) AS r(owner text, kind text)
+SELECT DISTINCT owner, PERIOD FROM jsonb_to_recordset(%s::jsonb) AS r(owner text, kind text)
 ORDER BY 1, 2
 ON CONFLICT (owner, period) DO NOTHING
-"""
+""".replace("PERIOD", PERIOD)
 
-LOCK_SPEND_ROWS = f"""
+LOCK_SPEND_ROWS = """
 SELECT s.owner, r.kind, s.period, s.spent, s.reserved
 FROM activity_spend s
 JOIN (
-    SELECT DISTINCT owner, kind, {PERIOD} AS period
+    SELECT DISTINCT owner, kind, PERIOD AS period
     FROM jsonb_to_recordset(%s::jsonb) AS b(owner text, kind text)
 ) r ON s.owner = r.owner AND s.period = r.period
 ORDER BY s.owner, s.period
 FOR UPDATE OF s
-"""
+""".replace("PERIOD", PERIOD)
 
 RESERVE = """
 UPDATE activity_spend s SET reserved = s.reserved + r.amount

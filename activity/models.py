@@ -278,12 +278,28 @@ class Attempt(models.Model):
         return f"{self.generation_id}:{self.number}"
 
 
+def current_periods(now: datetime) -> dict[str, str]:
+    """The names of the UTC periods that a moment lies in, by kind; ledger.py names them alike."""
+    return {
+        "daily": f"{now:%Y-%m-%d}",
+        "weekly": f"{now:%G-W%V}",
+        "monthly": f"{now:%Y-%m}",
+        "total": "total",
+    }
+
+
 class SpendQuerySet(models.QuerySet["Spend"]):
     def of_key(self, key_id: int) -> "SpendQuerySet":
         return self.filter(owner=f"key:{key_id}")
 
     def of_keys(self, key_ids: list[int]) -> "SpendQuerySet":
         return self.filter(owner__in=[f"key:{key_id}" for key_id in key_ids])
+
+    def spent_by_kind(self, now: datetime) -> dict[str, Decimal]:
+        """What was spent in each current period; zero where nothing was."""
+        periods = current_periods(now)
+        spent = dict(self.in_periods(list(periods.values())).values_list("period", "spent"))
+        return {kind: spent.get(period, Decimal(0)) for kind, period in periods.items()}
 
     def in_periods(self, periods: Sequence[str]) -> "SpendQuerySet":
         return self.filter(period__in=periods)

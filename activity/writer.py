@@ -110,10 +110,9 @@ class Writer:
         return await entry.done
 
     async def _flush(self) -> None:
-        marker = Entry("marker", {})
-        await self._submit(marker)
-        while self._unsettled:
-            await asyncio.sleep(0.01)
+        """Commit what is queued, and once more what had failed before."""
+        for _ in range(2):
+            await self._submit(Entry("marker", {}))
 
     async def _tick(self) -> None:
         """Send what nobody waits for: counts of refusals, settlements that failed before."""

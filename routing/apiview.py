@@ -22,19 +22,20 @@ class AsyncAPIView(APIView):
     autorouter_site.lean, which gives it `process` and `body_reader`.
     """
 
+    http_method_names = ("post",)
+
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         account: Account | None = None
         try:
             if request.method != "POST":
-                allowed = ", ".join(self.allowed_methods)
-                raise errors.MethodNotAllowed(f"{request.method} is not allowed; send {allowed}.")
+                raise errors.MethodNotAllowed(f"{request.method} is not allowed; send POST.")
             header = request.META.get("HTTP_AUTHORIZATION", "")
             account = await authenticate(request.process.snapshot, header)
-            request._body = await request.body_reader.read(request.META)
             self.request = Request(request)
             self.request.user = account
+            self.request.content = await request.body_reader.read(request.META)
             return await self.post(self.request)
         except Exception as error:  # noqa: BLE001 - each kind has its answer
             return self._answer(request, account, error)
@@ -48,5 +49,5 @@ class AsyncAPIView(APIView):
             writer.reject(account.key_id, account.user_id, known.status, known.error_type)
         response = self.settings.EXCEPTION_HANDLER(known, {"view": self})
         if known.status == 405:
-            response["Allow"] = ", ".join(self.allowed_methods)
+            response["Allow"] = "POST"
         return response

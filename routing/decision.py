@@ -45,6 +45,22 @@ class Decision:
     receipt: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be decided: the request, the rules for it, and what it needs."""
+
+    process: Process
+    completion: Completion
+    rules: Policy
+    needs: Needs
+    seen: Analysis
+
+    def offers_for(self, model: Model, needs: Needs) -> tuple[Offer, ...] | Out:
+        preferences = self.completion.provider
+        speed = self.process.upstream.speeds(preferences.sort)
+        return eligibility.offers_for(model, needs, preferences, speed)
+
+
 @dataclass(slots=True)
 class Draft:
     """A decision in the making: what is eligible, what is out, and the ranking."""
@@ -61,76 +77,70 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
 
     Raises InvalidRequest for a model that does not exist and NotFound where none is left.
     """
-    rules = policy.resolve(completion.plugin, account.settings)
     talk = conversation.read(
         completion.messages,
         tools=completion.tools,
         response_format=completion.response_format,
         max_output_tokens=completion.max_tokens,
     )
-    seen = analysis.analyse(talk)
-    draft = _draft(process, completion, rules, eligibility.needs_of(completion, talk), seen)
-    pin = await _pin(process, account, completion, draft, seen)
-    first = _followed(process, completion, rules, draft, pin)
-    offers = tuple(_offers_in_order(draft, first))[:MOST_ATTEMPTS]
+    question = Question(
+        process=process,
+        completion=completion,
+        rules=policy.resolve(completion.plugin, account.settings),
+        needs=eligibility.needs_of(completion, talk),
+        seen=analysis.analyse(talk),
+    )
+    draft = _draft(question)
+    pin = await _pin(question, account, draft)
+    offers = tuple(_offers_in_order(draft, _followed(question, draft, pin)))[:MOST_ATTEMPTS]
     if not completion.provider.allow_fallbacks:
         offers = offers[:1]
     return Decision(
         requested=completion.requested,
         offers=offers,
         prompt_tokens=talk.prompt_tokens,
-        housekeeping=seen.housekeeping,
+        housekeeping=question.seen.housekeeping,
         pin=pin,
-        receipt=_receipt(completion, rules, draft, pin, seen, offers[0].model),
+        receipt=_receipt(question, draft, pin, offers[0].model),
     )
 
 
-def _draft(
-    process: Process, completion: Completion, rules: Policy, needs: Needs, seen: Analysis
-) -> Draft:
+def _draft(question: Question) -> Draft:
     """All that can serve the request, in the order of the models asked for."""
     draft = Draft({}, {}, [], [], {})
-    for name in completion.models:
+    for name in question.completion.models:
         if name == AUTO:
-            _add_pool(process, completion, rules, needs, seen, draft)
+            _add_pool(question, draft)
         else:
-            _add_model(process, completion, needs, name, draft)
+            _add_model(question, name, draft)
     if not draft.order:
-        raise _nothing_left(completion, draft)
+        raise _nothing_left(question.completion, draft)
     return draft
 
 
-def _add_model(
-    process: Process, completion: Completion, needs: Needs, name: str, draft: Draft
-) -> None:
-    model = process.snapshot.catalogue.find(name)
+def _add_model(question: Question, name: str, draft: Draft) -> None:
+    model = question.process.snapshot.catalogue.find(name)
     if model is None:
         raise InvalidRequest(f"{name} is not a valid model ID", param="model")
     # Who names a model gets it; an answer longer than it can give is clamped.
-    _add_if_eligible(process, completion, model, needs.leniently(), draft)
+    _add_if_eligible(question, model, question.needs.leniently(), draft)
     if model.slug in draft.offers and model.slug not in draft.order:
         draft.order.append(model.slug)
 
 
-def _add_pool(
-    process: Process,
-    completion: Completion,
-    rules: Policy,
-    needs: Needs,
-    seen: Analysis,
-    draft: Draft,
-) -> None:
-    kept = _within_patterns(process.snapshot.catalogue.pool, rules, draft)
-    for model in kept:
-        _add_if_eligible(process, completion, model, needs, draft)
-    if not any(model.slug in draft.offers for model in kept):
+def _add_pool(question: Question, draft: Draft) -> None:
+    kept = _within_patterns(question.process.snapshot.catalogue.pool, question.rules, draft)
+    for needs in (question.needs, question.needs.leniently()):
         for model in kept:
-            _add_if_eligible(process, completion, model, needs.leniently(), draft)
-    eligible = [model.slug for model in kept if model.slug in draft.offers]
-    candidates = [_candidate(draft.offers[slug][0], needs.prompt_tokens) for slug in eligible]
-    predictions = predictor.predict(seen, candidates)
+            _add_if_eligible(question, model, needs, draft)
+        eligible = [model.slug for model in kept if model.slug in draft.offers]
+        if eligible:
+            break
+    tokens = question.needs.prompt_tokens
+    candidates = [_candidate(draft.offers[slug][0], tokens) for slug in eligible]
+    predictions = predictor.predict(question.seen, candidates)
     draft.predictions = {one.slug: one for one in predictions}
-    draft.ranked = selection.rank(predictions, rules.tradeoff.value)
+    draft.ranked = selection.rank(predictions, question.rules.tradeoff.value)
     draft.order += [one.slug for one in draft.ranked if one.slug not in draft.order]
 
 
@@ -146,11 +156,8 @@ def _within_patterns(pool: tuple[Model, ...], rules: Policy, draft: Draft) -> li
     return [model for model in pool if model.slug not in draft.out]
 
 
-def _add_if_eligible(
-    process: Process, completion: Completion, model: Model, needs: Needs, draft: Draft
-) -> None:
-    speed = process.upstream.speeds(completion.provider.sort)
-    found = eligibility.offers_for(model, needs, completion.provider, speed)
+def _add_if_eligible(question: Question, model: Model, needs: Needs, draft: Draft) -> None:
+    found = question.offers_for(model, needs)
     if isinstance(found, Out):
         draft.out[model.slug] = found
     else:
@@ -160,11 +167,14 @@ def _add_if_eligible(
 
 def _candidate(offer: Offer, prompt_tokens: int) -> predictor.Candidate:
     rates = offer.rates.for_prompt(prompt_tokens)
+    # A model with web_search_options searches at every request, asked or not.
+    always_searches = "web_search_options" in offer.supported_parameters
+    search = rates.web_search if always_searches else 0
     return predictor.Candidate(
         slug=offer.model,
         prompt_price=float(rates.prompt),
         completion_price=float(rates.completion),
-        request_price=float(rates.request),
+        request_price=float(rates.request + search),
     )
 
 
@@ -178,15 +188,13 @@ def _nothing_left(completion: Completion, draft: Draft) -> NotFound:
     return NoMatchingModel(NOTHING_LEFT + (f".{hint}" if hint else ""), out=reasons)
 
 
-async def _pin(
-    process: Process, account: Account, completion: Completion, draft: Draft, seen: Analysis
-) -> Pin:
+async def _pin(question: Question, account: Account, draft: Draft) -> Pin:
     """The session's pin and what becomes of it; never read where the client orders providers."""
-    key = sticky.pin_key(account, completion)
-    explicit = completion.session.explicit
+    completion = question.completion
+    key, explicit = sticky.pin_key(account, completion), completion.session.explicit
     if completion.provider.order:
         return Pin(key, None, "off", explicit)
-    pinned = await sticky.find(process.pool, key)
+    pinned = await sticky.find(question.process.pool, key)
     if pinned is None:
         return Pin(key, None, "none", explicit)
     out = draft.out.get(pinned.model)
@@ -197,12 +205,10 @@ async def _pin(
     return Pin(key, pinned, "followed", explicit)
 
 
-def _followed(
-    process: Process, completion: Completion, rules: Policy, draft: Draft, pin: Pin
-) -> Pinned | None:
+def _followed(question: Question, draft: Draft, pin: Pin) -> Pinned | None:
     """What goes first whatever the ranking: the model the request pins, else its session's."""
-    if rules.pin_model and (named := _last_model(completion)):
-        model = process.snapshot.catalogue.find(named)
+    if question.rules.pin_model and (named := _last_model(question.completion)):
+        model = question.process.snapshot.catalogue.find(named)
         if model is not None and model.slug in draft.offers:
             return Pinned(model.slug, draft.offers[model.slug][0].id)
     return pin.pinned if pin.state == "followed" else None
@@ -227,34 +233,26 @@ def _offers_in_order(draft: Draft, first: Pinned | None) -> Iterator[Offer]:
         yield from offers
 
 
-def _receipt(
-    completion: Completion,
-    rules: Policy,
-    draft: Draft,
-    pin: Pin,
-    seen: Analysis,
-    chosen: str,
-) -> dict[str, Any]:
-    is_auto = AUTO in completion.models
-    sticky_state = {
-        "kind": completion.session.kind,
-        "state": pin.state,
-        "model": pin.pinned.model if pin.pinned else None,
-    }
+def _receipt(question: Question, draft: Draft, pin: Pin, chosen: str) -> dict[str, Any]:
+    completion = question.completion
     receipt = {
         "version": VERSION,
         "requested": completion.requested,
         "strategy": _strategy(completion),
-        "sticky": sticky_state,
-        "analysis": _analysis(seen),
+        "sticky": {
+            "kind": completion.session.kind,
+            "state": pin.state,
+            "model": pin.pinned.model if pin.pinned else None,
+        },
+        "analysis": _analysis(question.seen),
         "out": [
             {"model": slug, "reason": out.reason, "detail": out.detail}
             for slug, out in draft.out.items()
         ],
     }
-    if not is_auto:
+    if AUTO not in completion.models:
         return receipt
-    return receipt | rules.receipt() | {"candidates": _candidates(draft, chosen)}
+    return receipt | question.rules.receipt() | {"candidates": _candidates(draft, chosen)}
 
 
 def _strategy(completion: Completion) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from django.db import connection
 
 from activity import connections, reaper
 from activity.writer import Writer
+from routing.errors import Unavailable
 from routing.snapshot import Snapshot
 from routing.upstream import Upstream
 
@@ -35,6 +37,7 @@ class Process:
         self.writer = Writer(self.worker, journal_folder)
         self.upstream = upstream
         self.exchanges: set[asyncio.Task[None]] = set()
+        self.draining = False
         self._background: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
@@ -48,22 +51,35 @@ class Process:
             asyncio.create_task(asyncio.to_thread(_reap)),
         ]
 
+    async def drain(self) -> None:
+        """Accept nothing more; let exchanges end, and end those that take too long."""
+        self.draining = True
+        if not self.exchanges:
+            return
+        _, late = await asyncio.wait(self.exchanges, timeout=DRAIN_SECONDS)
+        for exchange in late:
+            exchange.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
     async def close(self) -> None:
-        """Let exchanges end, settle what is left, close every connection."""
-        if self.exchanges:
-            _, late = await asyncio.wait(self.exchanges, timeout=DRAIN_SECONDS)
-            for exchange in late:
-                exchange.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Drain, settle what is left, close every connection."""
+        await self.drain()
         await self.writer.close()
         await self.snapshot.close()
         await self.upstream.close()
-        self._background[0].cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        listener, reaping = self._background
+        listener.cancel()
+        await asyncio.gather(listener, reaping, return_exceptions=True)
         await self.pool.close()
 
-    def run(self, exchange: Any) -> None:
-        """Run an exchange to its end in a task of its own, whatever becomes of its client."""
+    def run(self, exchange: Coroutine[Any, Any, None]) -> None:
+        """Run an exchange to its end in a task of its own, whatever becomes of its client.
+
+        Raises Unavailable where this process takes no more.
+        """
+        if self.draining or len(self.exchanges) >= MOST_EXCHANGES:
+            exchange.close()
+            raise Unavailable("The server is busy or stopping; try again shortly.")
         task = asyncio.create_task(exchange)
         self.exchanges.add(task)
         task.add_done_callback(self.exchanges.discard)

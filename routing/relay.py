@@ -24,7 +24,7 @@ from routing.catalog import Offer
 from routing.completion import Completion
 from routing.decision import Decision
 from routing.pinning import pin_statements
-from routing.process import MOST_EXCHANGES, Process
+from routing.process import Process
 from routing.progress import Progress
 from routing.snapshot import Account
 from routing.upstream import Answer, AttemptFailed, Deadline, timed_out
@@ -70,8 +70,6 @@ class Exchange:
 
         A JSON answer is one part. Closing the generator tells the exchange that its client left.
         """
-        if len(self._process.exchanges) >= MOST_EXCHANGES:
-            raise errors.Unavailable("The server is busy; try again shortly.")
         self._process.run(self._run(app))
         is_out = False
         try:
@@ -111,11 +109,12 @@ class Exchange:
         try:
             await self._open(app)
             last = await self._exchange()
-        except errors.ApiError as error:
-            last = error
+        except Exception as error:  # noqa: BLE001 - whatever it was, the client hears of it
+            last = errors.as_api_error(error)
         except asyncio.CancelledError:
-            last = errors.Unavailable("The server is stopping; try again.")
-            await self._settle_failed(last, status=Generation.Status.INTERRUPTED)
+            # Only a process that stops cancels an exchange; its client hears of it first.
+            stopping = errors.Unavailable("The server is stopping; try again.")
+            last = await self._settle_failed(stopping) if self._recording.calls else stopping
         finally:
             await self._hand_over(last)
             if last is not None:
@@ -283,9 +282,7 @@ class Exchange:
         self._end_call(Attempt.Status.ABANDONED, pricing.total(lines))
         await self._settle(Generation.Status.CANCELLED, lines, error_type=self._left)
 
-    async def _settle_failed(
-        self, error: errors.ApiError, status: str = Generation.Status.FAILED
-    ) -> errors.ApiError:
+    async def _settle_failed(self, error: errors.ApiError) -> errors.ApiError:
         """An answer that ended in an error costs its client nothing."""
         error.generation_id = self.generation_id
         lines: list[dict[str, Any]] = []
@@ -294,7 +291,8 @@ class Exchange:
             lines = pricing.insured(pricing.lines(usage, self._progress.offer.rates))
         if self._recording.calls[-1].status == Attempt.Status.OPEN:
             self._end_call(Attempt.Status.FAILED, None)
-        await self._settle(status, lines, error_code=error.status, error_type=error.error_type)
+        failed = Generation.Status.FAILED
+        await self._settle(failed, lines, error_code=error.status, error_type=error.error_type)
         return error
 
     def _end_call(self, status: str, operator_cost: Decimal | None) -> None:

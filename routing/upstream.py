@@ -37,7 +37,7 @@ CLIENT_ERRORS = frozenset({400, 413, 422})
 class AttemptFailed(Exception):
     """One endpoint did not answer; says what the client would be told and whether to go on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - facts of one failure, by keyword
         self,
         status: int,
         error_type: str,

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,126 +16,316 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Generation',
+            name="Generation",
             fields=[
-                ('id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('deadline', models.DateTimeField(help_text='Past it, the reaper may end an open row.')),
-                ('status', models.CharField(choices=[('open', 'Open'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('interrupted', 'Interrupted')], db_default='open', max_length=11)),
-                ('worker', models.BigIntegerField(help_text='Advisory lock held by the process that owns it.')),
-                ('key_id', models.BigIntegerField()),
-                ('key_name', models.CharField(max_length=100)),
-                ('app', models.CharField(blank=True, db_default='', max_length=100)),
-                ('session', models.CharField(blank=True, db_default='', help_text='Hash of the session id.', max_length=64)),
-                ('end_user', models.CharField(blank=True, db_default='', help_text="The request's user field.", max_length=256)),
-                ('requested_model', models.CharField(max_length=200)),
-                ('routed_model', models.CharField(blank=True, db_default='', max_length=200)),
-                ('provider', models.CharField(blank=True, db_default='', max_length=100)),
-                ('upstream_id', models.CharField(blank=True, db_default='', max_length=200)),
-                ('streamed', models.BooleanField()),
-                ('attempts', models.PositiveSmallIntegerField(db_default=0)),
-                ('finish_reason', models.CharField(blank=True, db_default='', max_length=40)),
-                ('native_finish_reason', models.CharField(blank=True, db_default='', max_length=40)),
-                ('error_code', models.PositiveSmallIntegerField(null=True)),
-                ('error_type', models.CharField(blank=True, db_default='', max_length=60)),
-                ('prompt_tokens', models.BigIntegerField(db_default=0, help_text='Cached and written included.')),
-                ('cached_tokens', models.BigIntegerField(db_default=0)),
-                ('cache_write_tokens', models.BigIntegerField(db_default=0)),
-                ('completion_tokens', models.BigIntegerField(db_default=0, help_text='Reasoning included.')),
-                ('reasoning_tokens', models.BigIntegerField(db_default=0)),
-                ('usage_source', models.CharField(choices=[('none', 'None'), ('upstream', 'Upstream'), ('estimated', 'Estimated')], db_default='none', max_length=9)),
-                ('usage_anomaly', models.BooleanField(db_default=False)),
-                ('cost', models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
-                ('prices', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text='USD per token in force when it began.')),
-                ('cost_lines', models.JSONField(db_default=models.Value([], models.JSONField()), default=list, help_text='The arithmetic of the cost.')),
-                ('reserved', models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
-                ('reserved_in', models.JSONField(db_default=models.Value([], models.JSONField()), default=list, help_text='The Spend rows that hold its reservation: owner and period.')),
-                ('first_token_ms', models.PositiveIntegerField(null=True)),
-                ('latency_ms', models.PositiveIntegerField(null=True)),
-                ('decision', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text='The receipt: why this model.')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                ("id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "deadline",
+                    models.DateTimeField(help_text="Past it, the reaper may end an open row."),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("interrupted", "Interrupted"),
+                        ],
+                        db_default="open",
+                        max_length=11,
+                    ),
+                ),
+                (
+                    "worker",
+                    models.BigIntegerField(
+                        help_text="Advisory lock held by the process that owns it."
+                    ),
+                ),
+                ("key_id", models.BigIntegerField()),
+                ("key_name", models.CharField(max_length=100)),
+                ("app", models.CharField(blank=True, db_default="", max_length=100)),
+                (
+                    "session",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="Hash of the session id.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "end_user",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="The request's user field.",
+                        max_length=256,
+                    ),
+                ),
+                ("requested_model", models.CharField(max_length=200)),
+                ("routed_model", models.CharField(blank=True, db_default="", max_length=200)),
+                ("provider", models.CharField(blank=True, db_default="", max_length=100)),
+                ("upstream_id", models.CharField(blank=True, db_default="", max_length=200)),
+                ("streamed", models.BooleanField()),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0)),
+                ("finish_reason", models.CharField(blank=True, db_default="", max_length=40)),
+                (
+                    "native_finish_reason",
+                    models.CharField(blank=True, db_default="", max_length=40),
+                ),
+                ("error_code", models.PositiveSmallIntegerField(null=True)),
+                ("error_type", models.CharField(blank=True, db_default="", max_length=60)),
+                (
+                    "prompt_tokens",
+                    models.BigIntegerField(db_default=0, help_text="Cached and written included."),
+                ),
+                ("cached_tokens", models.BigIntegerField(db_default=0)),
+                ("cache_write_tokens", models.BigIntegerField(db_default=0)),
+                (
+                    "completion_tokens",
+                    models.BigIntegerField(db_default=0, help_text="Reasoning included."),
+                ),
+                ("reasoning_tokens", models.BigIntegerField(db_default=0)),
+                (
+                    "usage_source",
+                    models.CharField(
+                        choices=[
+                            ("none", "None"),
+                            ("upstream", "Upstream"),
+                            ("estimated", "Estimated"),
+                        ],
+                        db_default="none",
+                        max_length=9,
+                    ),
+                ),
+                ("usage_anomaly", models.BooleanField(db_default=False)),
+                ("cost", models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
+                (
+                    "prices",
+                    models.JSONField(
+                        db_default=models.Value({}, models.JSONField()),
+                        default=dict,
+                        help_text="USD per token in force when it began.",
+                    ),
+                ),
+                (
+                    "cost_lines",
+                    models.JSONField(
+                        db_default=models.Value([], models.JSONField()),
+                        default=list,
+                        help_text="The arithmetic of the cost.",
+                    ),
+                ),
+                ("reserved", models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
+                (
+                    "reserved_in",
+                    models.JSONField(
+                        db_default=models.Value([], models.JSONField()),
+                        default=list,
+                        help_text="The Spend rows that hold its reservation: owner and period.",
+                    ),
+                ),
+                ("first_token_ms", models.PositiveIntegerField(null=True)),
+                ("latency_ms", models.PositiveIntegerField(null=True)),
+                (
+                    "decision",
+                    models.JSONField(
+                        db_default=models.Value({}, models.JSONField()),
+                        default=dict,
+                        help_text="The receipt: why this model.",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField()),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('model', models.CharField(max_length=200)),
-                ('provider', models.CharField(max_length=100)),
-                ('upstream_model', models.CharField(max_length=200)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('abandoned', 'Abandoned')], db_default='open', max_length=9)),
-                ('http_status', models.PositiveSmallIntegerField(null=True)),
-                ('error_type', models.CharField(blank=True, db_default='', max_length=60)),
-                ('first_token_ms', models.PositiveIntegerField(null=True)),
-                ('latency_ms', models.PositiveIntegerField(null=True)),
-                ('prompt_tokens', models.BigIntegerField(db_default=0)),
-                ('completion_tokens', models.BigIntegerField(db_default=0)),
-                ('operator_cost', models.DecimalField(decimal_places=12, help_text='What the provider bills us; empty: unknown.', max_digits=20, null=True)),
-                ('generation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempt_set', to='activity.generation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField()),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("model", models.CharField(max_length=200)),
+                ("provider", models.CharField(max_length=100)),
+                ("upstream_model", models.CharField(max_length=200)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("abandoned", "Abandoned"),
+                        ],
+                        db_default="open",
+                        max_length=9,
+                    ),
+                ),
+                ("http_status", models.PositiveSmallIntegerField(null=True)),
+                ("error_type", models.CharField(blank=True, db_default="", max_length=60)),
+                ("first_token_ms", models.PositiveIntegerField(null=True)),
+                ("latency_ms", models.PositiveIntegerField(null=True)),
+                ("prompt_tokens", models.BigIntegerField(db_default=0)),
+                ("completion_tokens", models.BigIntegerField(db_default=0)),
+                (
+                    "operator_cost",
+                    models.DecimalField(
+                        decimal_places=12,
+                        help_text="What the provider bills us; empty: unknown.",
+                        max_digits=20,
+                        null=True,
+                    ),
+                ),
+                (
+                    "generation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempt_set",
+                        to="activity.generation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='Rejection',
+            name="Rejection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('key_id', models.BigIntegerField()),
-                ('user_id', models.BigIntegerField()),
-                ('code', models.PositiveSmallIntegerField()),
-                ('error_type', models.CharField(max_length=60)),
-                ('count', models.BigIntegerField(db_default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("key_id", models.BigIntegerField()),
+                ("user_id", models.BigIntegerField()),
+                ("code", models.PositiveSmallIntegerField()),
+                ("error_type", models.CharField(max_length=60)),
+                ("count", models.BigIntegerField(db_default=0)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('day', 'key_id', 'code', 'error_type'), name='rejection_once_a_day')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("day", "key_id", "code", "error_type"), name="rejection_once_a_day"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Spend',
+            name="Spend",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner', models.CharField(max_length=30)),
-                ('period', models.CharField(max_length=10)),
-                ('spent', models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
-                ('reserved', models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner", models.CharField(max_length=30)),
+                ("period", models.CharField(max_length=10)),
+                ("spent", models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
+                ("reserved", models.DecimalField(db_default=0, decimal_places=12, max_digits=20)),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={
-                'verbose_name_plural': 'spend',
-                'constraints': [models.UniqueConstraint(fields=('owner', 'period'), name='spend_owner_period_once'), models.CheckConstraint(condition=models.Q(('reserved__gte', 0), ('spent__gte', 0)), name='spend_not_negative')],
+                "verbose_name_plural": "spend",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner", "period"), name="spend_owner_period_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reserved__gte", 0), ("spent__gte", 0)),
+                        name="spend_not_negative",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(models.F('user'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='generation_list'),
+            model_name="generation",
+            index=models.Index(
+                models.F("user"),
+                models.OrderBy(models.F("created_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                name="generation_list",
+            ),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['created_at'], name='generation_by_time'),
+            model_name="generation",
+            index=models.Index(fields=["created_at"], name="generation_by_time"),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['worker'], name='generation_open_by_worker'),
+            model_name="generation",
+            index=models.Index(
+                condition=models.Q(("status", "open")),
+                fields=["worker"],
+                name="generation_open_by_worker",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('settled_at', None), ('status', 'open')), models.Q(models.Q(('status', 'open'), _negated=True), ('settled_at__isnull', False)), _connector='OR'), name='generation_settled_once_final'),
+            model_name="generation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("settled_at", None), ("status", "open")),
+                    models.Q(
+                        models.Q(("status", "open"), _negated=True), ("settled_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="generation_settled_once_final",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.CheckConstraint(condition=models.Q(('cost__gte', 0), ('reserved__gte', 0)), name='generation_money_not_negative'),
+            model_name="generation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost__gte", 0), ("reserved__gte", 0)),
+                name="generation_money_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.CheckConstraint(condition=models.Q(('cache_write_tokens__gte', 0), ('cached_tokens__gte', 0), ('completion_tokens__gte', models.F('reasoning_tokens')), ('prompt_tokens__gte', django.db.models.expressions.CombinedExpression(models.F('cached_tokens'), '+', models.F('cache_write_tokens'))), ('reasoning_tokens__gte', 0)), name='generation_token_classes_disjoint'),
+            model_name="generation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cache_write_tokens__gte", 0),
+                    ("cached_tokens__gte", 0),
+                    ("completion_tokens__gte", models.F("reasoning_tokens")),
+                    (
+                        "prompt_tokens__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("cached_tokens"), "+", models.F("cache_write_tokens")
+                        ),
+                    ),
+                    ("reasoning_tokens__gte", 0),
+                ),
+                name="generation_token_classes_disjoint",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('generation', 'number'), name='attempt_number_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                fields=("generation", "number"), name="attempt_number_once"
+            ),
         ),
     ]

@@ -16,7 +16,7 @@ class ChatCompletionsView(AsyncAPIView):
     """Routes a completion and relays its answer, as JSON or as events."""
 
     async def post(self, request: Request) -> HttpResponseBase:
-        completion = parse(request.body, request.headers)
+        completion = parse(request.content, request.headers)
         decision = await decide(request.process, request.user, completion)
         exchange = Exchange(request.process, request.user, decision, completion)
         answer = exchange.parts(app_name(request.headers))

@@ -13,10 +13,23 @@ from routing.errors import InvalidRequest, NotFound
 LONGEST_ID = 64
 # Keys of the documented shape that this server has nothing to say about.
 UNKNOWN = (
-    "app_id moderation_latency service_tier native_tokens_completion_images num_media_prompt "
-    "num_input_audio_prompt num_media_completion num_search_results num_fetches web_search_engine "
-    "preset_id user_agent http_referer workspace_id upstream_inference_cost cache_discount"
-).split()
+    "app_id",
+    "moderation_latency",
+    "service_tier",
+    "native_tokens_completion_images",
+    "num_media_prompt",
+    "num_input_audio_prompt",
+    "num_media_completion",
+    "num_search_results",
+    "num_fetches",
+    "web_search_engine",
+    "preset_id",
+    "user_agent",
+    "http_referer",
+    "workspace_id",
+    "upstream_inference_cost",
+    "cache_discount",
+)
 
 
 class GenerationView(APIView):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import JsonResponse
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -22,7 +23,7 @@ class KeyView(APIView):
 
 
 def key_entry(key: ApiKey) -> dict[str, Any]:
-    spent = Spend.objects.of_key(key.id).current()
+    spent = Spend.objects.of_key(key.id).spent_by_kind(timezone.now())
     usage = {f"usage{suffix}": float(spent[kind]) for suffix, kind in USAGE.items()}
     remaining = None
     if key.limit is not None:
@@ -41,7 +42,7 @@ def key_entry(key: ApiKey) -> dict[str, Any]:
         "is_free_tier": False,
         "is_management_key": False,
         "is_provisioning_key": False,
-        "rate_limit": {"requests": -1, "interval": "10s", "note": "This server sets no rate limit."},
+        "rate_limit": {"requests": -1, "interval": "10s", "note": "There is no rate limit."},
         "created_at": _iso(key.created_at),
         "updated_at": _iso(key.updated_at),
         "expires_at": _iso(key.expires_at),

@@ -1,0 +1,78 @@
+"""The ASGI application: lifespan, guard, and which handler answers a path."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autorouter_site.settings")
+
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from activity.reaper import journal_folder  # noqa: E402
+from autorouter_site import guard  # noqa: E402 - Django must be set up first
+from autorouter_site.lean import LeanHandler, Receive, Send  # noqa: E402
+from routing.api.chat import ChatCompletionsView  # noqa: E402
+from routing.process import Process  # noqa: E402
+from routing.upstream import Upstream  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+# A test holds that the URLconf sends the same paths to the same view.
+COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
+
+
+class Application:
+    """Completions go to the lean handler, everything else to Django with its middleware."""
+
+    def __init__(self) -> None:
+        self.process: Process | None = None
+        self._stopping: asyncio.Future[None] | None = None
+        self._completions = LeanHandler(ChatCompletionsView.as_view())
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        lean = scope["path"] in COMPLETION_PATHS
+        if await guard.refuse(scope, send, lean=lean):
+            return
+        if lean:
+            await self._completions(scope, receive, send, self.process)
+        else:
+            await django_application(scope, guard.capped(receive), send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.process = Process(journal_folder(), Upstream())
+        try:
+            await self.process.start()
+        except Exception as error:
+            logger.exception("The server cannot start")
+            await send({"type": "lifespan.startup.failed", "message": type(error).__name__})
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop_gracefully)
+        # What start-up made lives as long as the process; no collection needs to visit it.
+        gc.collect()
+        gc.freeze()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.process.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _stop_gracefully(self) -> None:
+        """Drain first; granian ends its workers on SIGINT as on SIGTERM, which is ours here."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self.process.drain())
+            self._stopping.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
+
+
+application = Application()

@@ -1,0 +1,141 @@
+"""Runs an async view on the event loop: no middleware, no thread, one client watched."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from routing import errors
+from routing.process import Process
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# A body must arrive at this pace once the first seconds are over.
+BODY_GRACE_SECONDS = 10.0
+SLOWEST_BYTES_PER_SECOND = 16 * 1024
+
+
+class ClientLeft(Exception):
+    """The client closed its connection."""
+
+
+class BodyReader:
+    """Reads a request's body when asked to, within its caps, and then watches the client."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read = asyncio.Event()
+
+    async def read(self, meta: Mapping[str, str]) -> bytes:
+        """The whole body; raises InvalidRequest, TooLarge, SlowUpload or ClientLeft."""
+        _check_headers(meta)
+        most = settings.AUTOROUTER_MAX_BODY_BYTES
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_GRACE_SECONDS) as deadline:
+                started = asyncio.get_running_loop().time()
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > most:
+                        raise _too_large(most)
+                    if not message.get("more_body"):
+                        break
+                    allowed = BODY_GRACE_SECONDS + size / SLOWEST_BYTES_PER_SECOND
+                    deadline.reschedule(started + allowed)
+        except TimeoutError as error:
+            raise errors.SlowUpload("The body did not arrive in time; send it faster.") from error
+        self._read.set()
+        return b"".join(chunks)
+
+    async def client_left(self) -> None:
+        """Returns once the client has closed its connection, after the body was read."""
+        await self._read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+class LeanHandler:
+    """Answers one request by one view, and cancels the view when its client leaves."""
+
+    def __init__(self, view: Callable[[Any], Awaitable[HttpResponseBase]]) -> None:
+        self._view = view
+
+    async def __call__(
+        self, scope: dict[str, Any], receive: Receive, send: Send, process: Process
+    ) -> None:
+        body_reader = BodyReader(receive)
+        answer = asyncio.ensure_future(self._answer(scope, send, process, body_reader))
+        watch = asyncio.ensure_future(body_reader.client_left())
+        try:
+            await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (answer, watch):
+                task.cancel()
+            results = await asyncio.gather(answer, watch, return_exceptions=True)
+        if isinstance(results[0], Exception) and not isinstance(results[0], ClientLeft | OSError):
+            raise results[0]
+
+    async def _answer(
+        self, scope: dict[str, Any], send: Send, process: Process, body_reader: BodyReader
+    ) -> None:
+        request = ASGIRequest(scope, BytesIO())
+        request.process = process
+        request.body_reader = body_reader
+        try:
+            request.get_host()
+        except DisallowedHost:
+            refusal = errors.InvalidRequest("The Host header does not name this server.")
+            response: HttpResponseBase = errors.response(refusal)
+        else:
+            response = await self._view(request)
+        await send_response(response, send)
+
+
+async def send_response(response: HttpResponseBase, send: Send) -> None:
+    """Send a response part by part and close it, whether or not its client stays."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": [
+                (name.lower().encode("ascii"), value.encode("latin-1"))
+                for name, value in response.items()
+            ],
+        }
+    )
+    if isinstance(response, HttpResponse):
+        await send({"type": "http.response.body", "body": response.content})
+        return
+    async with aclosing(response.parts()) as parts:
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _check_headers(meta: Mapping[str, str]) -> None:
+    content_type = meta.get("CONTENT_TYPE", "").replace(" ", "").lower()
+    if content_type not in ("application/json", "application/json;charset=utf-8"):
+        raise errors.InvalidRequest("Content-Type must be application/json.")
+    if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise errors.InvalidRequest("Content-Encoding is not supported; send plain JSON.")
+    most = settings.AUTOROUTER_MAX_BODY_BYTES
+    length = meta.get("CONTENT_LENGTH", "")
+    if length.isascii() and length.isdigit() and int(length) > most:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> errors.TooLarge:
+    return errors.TooLarge(f"The body is larger than {most} bytes, the most that is accepted.")
