@@ -1,0 +1,91 @@
+"""Makes the file of secrets that settings.py reads; free of Django, which needs the secrets."""
+
+import base64
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from pathlib import Path
+
+from autorouter_site import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEMO_PORT = 9190
+HEADER = "# Made by quickstart. Keep it: without these keys nobody can read what they protect.\n"
+
+
+def _credential_key() -> str:
+    return f"1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+SECRETS: dict[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "AUTOROUTER_KEY_PEPPER": lambda: secrets.token_urlsafe(32),
+    "AUTOROUTER_CREDENTIAL_KEYS": _credential_key,
+}
+
+
+def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Do before Django reads its settings what quickstart cannot do after."""
+    var_dir = Path(environ.get("AUTOROUTER_VAR_DIR") or BASE_DIR / "var").resolve()
+    # Children start in the project's folder, wherever we were started.
+    environ["AUTOROUTER_VAR_DIR"] = str(var_dir)
+    try:
+        write_secrets(var_dir, environ)
+    except OSError as error:
+        sys.exit(
+            f"Cannot write {error.filename}: {error.strerror}. Start as the user who owns that "
+            "folder, or name another one with AUTOROUTER_VAR_DIR."
+        )
+    if "--no-demo" not in arguments and "AUTOROUTER_DEMO_UPSTREAM" not in environ:
+        demo = f"127.0.0.1:{_free_port(DEMO_PORT)}"
+        environ["AUTOROUTER_DEMO_UPSTREAM"] = demo
+        listed = [environ.get("AUTOROUTER_PRIVATE_UPSTREAMS"), demo]
+        environ["AUTOROUTER_PRIVATE_UPSTREAMS"] = ",".join(filter(None, listed))
+
+
+def write_secrets(var_dir: Path, environ: Mapping[str, str]) -> None:
+    """Complete the file of secrets; what the environment sets, wins and is left out.
+
+    The address of the embedded database is written too, so that every other command of
+    manage.py finds it while quickstart runs.
+    """
+    var_dir.mkdir(parents=True, exist_ok=True)
+    path = var_dir / "env"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    after = _completed(before or HEADER, environ, embedded.url(var_dir))
+    if after != before:
+        _write_private(path, after)
+
+
+def _completed(text: str, environ: Mapping[str, str], database_url: str) -> str:
+    # A folder that was moved has its database at a new address.
+    stale = f"DATABASE_URL={embedded.URL_START}"
+    lines = [line for line in text.splitlines() if not line.startswith(stale)]
+    known = {line.partition("=")[0].strip() for line in lines} | set(environ)
+    lines += [f"{name}={make()}" for name, make in SECRETS.items() if name not in known]
+    if "DATABASE_URL" not in known:
+        lines.append(f"DATABASE_URL={database_url}")
+    return "\n".join(lines) + "\n"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace the file whole, or not at all; nobody else may read it at any moment."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".env-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as server:
+                return int(server.getsockname()[1])
+        except OSError:
+            continue
+    raise OSError("No port is free on 127.0.0.1.")

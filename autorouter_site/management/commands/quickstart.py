@@ -1,0 +1,231 @@
+"""Starts everything with one command, and ends everything with Ctrl-C."""
+
+import fcntl
+import http.client
+import io
+import signal
+import socket
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connections
+
+from autorouter_site import sign_in_link
+from autorouter_site.broker import install_pgmq
+from autorouter_site.embedded import EmbeddedError, EmbeddedPostgres
+from autorouter_site.first_start import Account, admin_account, collect_static
+from autorouter_site.supervisor import ChildDied, Supervisor
+from routing import catalog
+
+READY_SECONDS = 60.0
+ACCOUNT = """
+  User {user}, password {password}
+  API key {key}
+  Shown this once: keep them.
+"""
+READY = """
+Auto Router answers at {url}
+Sign in (once, within 15 minutes): {url}/sign-in/link/{token}
+
+{hint}
+  curl {url}/api/v1/chat/completions \\
+    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+    -d '{{"model": "openrouter/auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+{providers}
+Logs: {logs}. Ctrl-C ends everything.
+"""
+WORKER = """celery --app autorouter_site worker --beat --pool threads --concurrency 2
+    --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"""
+WEB = """granian --interface asgi --http 1 --no-ws --loop uvloop --respawn-failed-workers
+    --workers-kill-timeout 20s --backlog 2048 --backpressure 2048 --log-level warning
+    autorouter_site.asgi:application"""
+KEY_SHOWN = "Your key was shown at the first start; make another one under API keys."
+
+
+class Command(BaseCommand):
+    help = "Start everything: database, web server, worker and demo provider. Ctrl-C ends it."
+    # They would run before there is a database.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--workers", type=int, default=1, help="web processes, one a core")
+        parser.add_argument("--no-demo", action="store_true", help="no offline demo provider")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # A service manager or a closed terminal ends us as Ctrl-C does.
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, signal.default_int_handler)
+        with _only_one(settings.VAR_DIR / "quickstart.lock"):
+            database = EmbeddedPostgres(settings.VAR_DIR)
+            supervisor = Supervisor(settings.VAR_DIR / "log")
+            try:
+                self._run(database, supervisor, options)
+            except KeyboardInterrupt:
+                self.stdout.write("\nEnding ...")
+            except (ChildDied, EmbeddedError, OperationalError) as error:
+                raise CommandError(str(error)) from error
+            finally:
+                _kill_on_second_signal(supervisor)
+                # Open streams are finished with the demo provider, and settled in the database.
+                supervisor.stop("web server", "worker")
+                supervisor.stop("demo provider")
+                database.stop()
+
+    def _run(
+        self, database: EmbeddedPostgres, supervisor: Supervisor, options: dict[str, Any]
+    ) -> None:
+        _require_free(options["host"], options["port"])
+        account = self._prepare(database)
+        with self._step("start"), _all_or_nothing(supervisor):
+            _start_children(supervisor, options)
+            _wait_until_ready(supervisor, options["host"], options["port"])
+        self._report(account, _url(options["host"], options["port"]))
+        while True:
+            supervisor.watch(1.0)
+            database.check_alive()
+
+    def _prepare(self, database: EmbeddedPostgres) -> Account:
+        """Bring database and files up to date; the first start also makes the admin user."""
+        if settings.DATABASES["default"]["OPTIONS"].get("host") == str(database.place.sockets):
+            with self._step("database"):
+                database.start()
+        with self._step("tables"):
+            call_command("migrate", interactive=False, verbosity=0)
+            install_pgmq()
+        with self._step("catalogue"):
+            call_command("load_catalogue", stdout=io.StringIO())
+        with self._step("pages"):
+            collect_static()
+        account = admin_account()
+        if account.key:
+            self.stdout.write(ACCOUNT.format(**vars(account)))
+        return account
+
+    def _report(self, account: Account, url: str) -> None:
+        self.stdout.write(
+            READY.format(
+                url=url,
+                token=sign_in_link.make(account.user),
+                hint="Try it:" if account.key else KEY_SHOWN,
+                key=account.key or "$AUTOROUTER_KEY",
+                providers=_providers(),
+                logs=settings.VAR_DIR / "log",
+            )
+        )
+        # A connection kept from here on would hold a place in the server for nothing.
+        connections.close_all()
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        self.stdout.write(f"  {name:<10}", ending="")
+        self.stdout.flush()
+        try:
+            yield
+        except BaseException:
+            self.stdout.write("failed")
+            raise
+        self.stdout.write(f"{time.monotonic() - began:5.1f} s")
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the data folder for this process; the lock ends with it, however it ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CommandError(
+                f"Another quickstart is running on {path.parent}. End it first, or give this one "
+                "another folder with AUTOROUTER_VAR_DIR."
+            ) from error
+        yield
+
+
+def _require_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on port {port} of {host}: {error.strerror}. End what listens there, "
+            f"or take another port: make run PORT={port + 1}, or quickstart --port {port + 1}"
+        ) from error
+
+
+def _reachable(host: str) -> str:
+    """An address of this machine that leads to a server listening on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
+
+
+def _url(host: str, port: int) -> str:
+    shown = _reachable(host)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+@contextmanager
+def _all_or_nothing(supervisor: Supervisor) -> Iterator[None]:
+    """Kill the children when they do not all come up: nothing is served yet, and a process of
+    granian that is still starting would miss a SIGTERM."""
+    try:
+        yield
+    except BaseException:
+        supervisor.kill()
+        raise
+
+
+def _start_children(supervisor: Supervisor, options: dict[str, Any]) -> None:
+    if settings.AUTOROUTER_DEMO_UPSTREAM and not options["no_demo"]:
+        host, _, port = settings.AUTOROUTER_DEMO_UPSTREAM.rpartition(":")
+        supervisor.start("demo provider", "routing.demo", "--host", host, "--port", port)
+    schedule = str(settings.VAR_DIR / "celerybeat-schedule")
+    supervisor.start("worker", *WORKER.split(), "--schedule", schedule)
+    numbers = (f"--{name}={options[name]}" for name in ("host", "port", "workers"))
+    supervisor.start("web server", *WEB.split(), *numbers)
+
+
+def _wait_until_ready(supervisor: Supervisor, host: str, port: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not _is_ready(host, port):
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"The web server is not ready after {READY_SECONDS:.0f} s: GET /readyz does not "
+                f"answer 200. See {settings.VAR_DIR / 'log' / 'web-server.log'}."
+            )
+        supervisor.watch(0.1)
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(_reachable(host), port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _providers() -> str:
+    """Say who answers, and how real models would if none does yet."""
+    reports = [one for one in catalog.read_providers() if one.on and one.usable_models]
+    names = [one.provider.name for one in reports if one.provider.slug != catalog.DEMO]
+    if names:
+        return f"Answers come from {', '.join(names)}."
+    who = "the offline demo provider" if reports else "nobody yet"
+    return f"Answers come from {who}. For real models: OPENROUTER_API_KEY=sk-or-... make run"
+
+
+def _kill_on_second_signal(supervisor: Supervisor) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda *_: supervisor.kill())

@@ -1,0 +1,198 @@
+"""Every environment variable, read once, here; docs/configuration.md describes each."""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+VAR_DIR = Path(env.str("AUTOROUTER_VAR_DIR", default=str(BASE_DIR / "var")))
+# Written by quickstart; a variable of the real environment wins over a line of the file.
+environ.Env.read_env(VAR_DIR / "env")
+
+# No default: a missing secret must stop the start, not weaken it.
+SECRET_KEY = env.str("SECRET_KEY")
+AUTOROUTER_KEY_PEPPER = env.str("AUTOROUTER_KEY_PEPPER")
+# "version:base64 of 32 bytes", comma separated; the first one encrypts, all decrypt.
+AUTOROUTER_CREDENTIAL_KEYS = env.list("AUTOROUTER_CREDENTIAL_KEYS")
+
+DEBUG = False
+ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("AUTOROUTER_ORIGINS", default=[])
+AUTOROUTER_HTTPS = env.bool("AUTOROUTER_HTTPS", default=False)
+
+INSTALLED_APPS = [
+    "autorouter_site.apps.SiteAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "csp",
+    "rest_framework",
+    "autorouter_site.apps.SiteConfig",
+    "routing",
+    "activity",
+    "settings_ui",
+]
+
+# Only pages and the management API pass through these; autorouter_site/asgi.py hands the
+# completion endpoint to a handler that runs none of them.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "autorouter_site.urls"
+ASGI_APPLICATION = "autorouter_site.asgi.application"
+# A redirected POST loses its body, so the API has no trailing slashes and nobody adds one.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# DATABASE_URL is PostgreSQL; quickstart sets it to its embedded server when it is missing.
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "activity"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = AUTOROUTER_HTTPS
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SECURE_SSL_REDIRECT = AUTOROUTER_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if AUTOROUTER_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = AUTOROUTER_HTTPS
+SECURE_HSTS_PRELOAD = AUTOROUTER_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AUTOROUTER_HTTPS else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    },
+}
+
+# The guard in front of Django holds the real caps; with this one no body ever touches the disk.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["routing.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "routing.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# The first start of quickstart makes this user; an empty password means a random one.
+AUTOROUTER_INIT_ADMIN_USER = env.str("AUTOROUTER_INIT_ADMIN_USER", default="admin")
+AUTOROUTER_INIT_ADMIN_PASSWORD = env.str("AUTOROUTER_INIT_ADMIN_PASSWORD", default="")
+
+# Celery: nothing a client waits for. The default broker is the same PostgreSQL.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
+
+# How long a conversation keeps its model after its last successful request.
+AUTOROUTER_STICKY_SECONDS = env.int("AUTOROUTER_STICKY_SECONDS", default=300)
+# host:port of upstreams that may be private or loopback addresses; none unless listed.
+AUTOROUTER_PRIVATE_UPSTREAMS = env.list("AUTOROUTER_PRIVATE_UPSTREAMS", default=[])
+# host:port of the offline demo provider; empty means that there is none.
+AUTOROUTER_DEMO_UPSTREAM = env.str("AUTOROUTER_DEMO_UPSTREAM", default="")
+AUTOROUTER_MAX_BODY_BYTES = env.int("AUTOROUTER_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+# Seconds until an upstream must have sent its first byte, the next one, and the last one.
+AUTOROUTER_FIRST_BYTE_SECONDS = env.float("AUTOROUTER_FIRST_BYTE_SECONDS", default=60.0)
+AUTOROUTER_NEXT_BYTE_SECONDS = env.float("AUTOROUTER_NEXT_BYTE_SECONDS", default=120.0)
+# A JSON answer has its first byte only when it is complete.
+AUTOROUTER_ANSWER_SECONDS = env.float("AUTOROUTER_ANSWER_SECONDS", default=300.0)
+AUTOROUTER_TOTAL_SECONDS = env.float("AUTOROUTER_TOTAL_SECONDS", default=1800.0)
+
+# Keys of providers, by the variable that each provider names (see routing/data/presets.json).
+AUTOROUTER_PROVIDER_KEYS = {
+    name: env.str(name, default="")
+    for name in (
+        "OPENROUTER_API_KEY",
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GEMINI_API_KEY",
+        "DEEPSEEK_API_KEY",
+        "MISTRAL_API_KEY",
+        "XAI_API_KEY",
+        "MOONSHOT_API_KEY",
+        "MINIMAX_API_KEY",
+        "ZAI_API_KEY",
+        "PERPLEXITY_API_KEY",
+    )
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "autorouter_site.logs.SecretFilter"}},
+    "formatters": {"json": {"()": "autorouter_site.logs.JsonFormatter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["secrets"],
+        }
+    },
+    # A client's mistake is answered to the client; it is no news for the operator.
+    "loggers": {"django.request": {"level": "ERROR"}},
+    "root": {"handlers": ["stderr"], "level": env.str("AUTOROUTER_LOG_LEVEL", default="WARNING")},
+}

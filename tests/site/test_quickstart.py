@@ -1,0 +1,165 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from autorouter_site.bootstrap import BASE_DIR, SECRETS
+
+pytestmark = pytest.mark.slow
+READY = "Ctrl-C ends everything."
+HELLO = {"model": "openrouter/auto", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+class Quickstart:
+    """The command as a person runs it; `output` is what it has printed."""
+
+    def __init__(self, var_dir: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self.output = ""
+        self.var_dir = var_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "quickstart", f"--port={self.port}", *arguments],
+            cwd=BASE_DIR,
+            env=clean_environment() | {"AUTOROUTER_VAR_DIR": str(var_dir)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_until_ready(self) -> "Quickstart":
+        watchdog = threading.Timer(60, self.process.kill)
+        watchdog.start()
+        for line in self.process.stdout:
+            self.output += line
+            if READY in line:
+                break
+        watchdog.cancel()
+        assert READY in self.output, self.output
+        return self
+
+    def wait_until_ended(self) -> int:
+        rest, _ = self.process.communicate(timeout=60)
+        self.output += rest
+        return self.process.returncode
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.wait_until_ended()
+
+    def ask(self, key: str) -> httpx.Response:
+        return httpx.post(
+            f"http://127.0.0.1:{self.port}/api/v1/chat/completions",
+            headers={"Authorization": f"Bearer {key}"},
+            json=HELLO,
+        )
+
+    def processes(self, word: str = "") -> list[int]:
+        """Every process that works on this data folder, by a word of its command line."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_text()
+                about = command + (folder / "environ").read_text()
+            except OSError:
+                continue
+            if str(self.var_dir) in about and word in command:
+                found.append(int(folder.name))
+        return found
+
+
+@pytest.fixture
+def var_dir() -> Iterator[Path]:
+    """A folder that the database's own user may reach when root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="autorouter-quickstart-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture
+def start(var_dir) -> Iterator[type[Quickstart]]:
+    started = []
+
+    def start(*arguments: str) -> Quickstart:
+        started.append(Quickstart(var_dir, *arguments))
+        return started[-1]
+
+    yield start
+    for quickstart in started:
+        quickstart.process.terminate()
+        quickstart.process.communicate(timeout=60)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def clean_environment() -> dict[str, str]:
+    """Without what the tests set for themselves, and without keys of real providers."""
+    ours = {*SECRETS, "DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ours and not name.endswith("_API_KEY") and "AUTOROUTER" not in name
+    }
+
+
+def test_one_command_starts_everything_and_ends_it(start):
+    first = start().wait_until_ready()
+    key = re.search(r"sk-ar-v1-\w+", first.output).group()
+
+    answer = first.ask(key)
+    link = re.search(r"http\S+/sign-in/link/\S+", first.output).group()
+    signed_in = httpx.get(link, follow_redirects=True)
+    rival = start()
+    refused = rival.wait_until_ended()
+    status = first.end()
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["cost"] > 0
+    assert signed_in.status_code == 200
+    assert refused == 1
+    assert "Another quickstart is running" in rival.output
+    assert status == 0
+    assert first.processes() == []
+
+    second = start().wait_until_ready()
+
+    assert "sk-ar-v1-" not in second.output
+    assert "password" not in second.output
+    assert second.ask(key).status_code == 200
+
+    os.kill(second.processes("celery")[0], signal.SIGKILL)
+
+    assert second.wait_until_ended() == 1
+    assert "The worker ended by SIGKILL" in second.output
+    assert second.processes() == []
+
+
+def test_taken_port_is_told_with_a_way_out(start):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        quickstart = start(f"--port={port}")
+
+        assert quickstart.wait_until_ended() == 1
+
+    assert f"port {port} " in quickstart.output
+    assert f"--port {port + 1}" in quickstart.output
+
+
+def test_help_needs_no_database(start):
+    quickstart = start("--help")
+
+    assert quickstart.wait_until_ended() == 0
+    assert "--no-demo" in quickstart.output
+    assert not (quickstart.var_dir / "postgres").exists()
