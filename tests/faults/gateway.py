@@ -21,11 +21,11 @@ READY_SECONDS = 20
 class Gateway:
     """A running web server on the test's database."""
 
-    def __init__(self, var_dir: Path, private_upstreams: str) -> None:
-        self.port = _free_port()
+    def __init__(self, var_dir: Path, private_upstreams: str, database_url: str = "") -> None:
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | {
-            "DATABASE_URL": _database_url(),
+            "DATABASE_URL": database_url or _database_url(),
             "AUTOROUTER_VAR_DIR": str(var_dir),
             "AUTOROUTER_PRIVATE_UPSTREAMS": private_upstreams,
             "PYTHONWARNINGS": "ignore",
@@ -93,7 +93,7 @@ def _database_url() -> str:
     return f"postgres://{given.get('user', '')}@/{given['dbname']}?host={host}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
