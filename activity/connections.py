@@ -19,7 +19,7 @@ def parameters() -> dict[str, Any]:
     return ours | {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "autocommit": True,
-        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} "
+        "options": f"{given.get('options', '')} -c statement_timeout={STATEMENT_TIMEOUT_MS} "
         f"-c lock_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
         # Give up on a peer that stopped answering, instead of waiting for the kernel's minutes.
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,

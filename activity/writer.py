@@ -35,7 +35,7 @@ class DatabaseAway(Exception):
     """The database did not take a row; nothing was sent to a provider for it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """One row on its way to the database, and who waits for it."""
 
@@ -54,7 +54,9 @@ class Writer:
         self.journal = Journal(folder, worker)
         self._queue: asyncio.Queue[Entry] = asyncio.Queue()
         self._rejections: Counter[tuple[int, int, int, str]] = Counter()
+        # What the database did not take yet, and which of it the journal holds.
         self._unsettled: dict[str, Entry] = {}
+        self._journaled: set[str] = set()
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -69,8 +71,8 @@ class Writer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for entry in self._unsettled.values():
-            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+        for entry in list(self._unsettled.values()):
+            await self._keep(entry)
         await self._disconnect()
 
     async def open(self, intent: dict[str, Any], attempt: dict[str, Any]) -> Decimal:
@@ -92,17 +94,22 @@ class Writer:
     ) -> None:
         """Commit a final state; when the database is away the journal has it and we go on."""
         entry = Entry("settlement", settlement, attempts, along)
-        self._unsettled[settlement["id"]] = entry
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await self._submit(entry)
         except (TimeoutError, DatabaseAway):
             logger.warning("Settlement of %s waits in the journal", settlement["id"])
-            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+            await self._keep(entry)
 
     def reject(self, key_id: int, user_id: int, code: int, error_type: str) -> None:
         """Count a request that was refused before it became a generation."""
         self._rejections[key_id, user_id, code, error_type] += 1
+
+    async def _keep(self, entry: Entry) -> None:
+        """Put a settlement in the journal, once; a thread waits for the disk."""
+        if entry.row["id"] not in self._journaled:
+            self._journaled.add(entry.row["id"])
+            await asyncio.to_thread(self.journal.append, _journal_line(entry))
 
     async def _submit(self, entry: Entry) -> Any:
         entry.done = asyncio.get_running_loop().create_future()
@@ -136,8 +143,7 @@ class Writer:
             results = await self._commit(entries)
         except AWAY as error:
             await self._fail(batch, error)
-        except psycopg.Error:
-            # One row that the database refuses must not take its batch with it.
+        except Exception:  # noqa: BLE001 - a row that cannot be written must not take its batch along
             for entry in entries:
                 await self._write_one(entry)
         else:
@@ -148,23 +154,25 @@ class Writer:
             results = await self._commit([entry])
         except AWAY as error:
             await self._fail([entry], error)
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - nor end the writer
             await self._refused(entry, error)
         else:
             self._finish(results)
 
-    async def _refused(self, entry: Entry, error: psycopg.Error) -> None:
-        logger.error("The database refused a %s", entry.kind, exc_info=error)
+    async def _refused(self, entry: Entry, error: Exception) -> None:
+        logger.error("A row could not be written: %s", entry.kind, exc_info=error)
         if entry.kind == "settlement":
-            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+            await self._keep(entry)
         self._unsettled.pop(entry.row.get("id", ""), None)
-        _answer(entry, DatabaseAway(f"the database refused it: {type(error).__name__}"))
+        _answer(entry, DatabaseAway(f"it cannot be written: {type(error).__name__}"))
 
     async def _fail(self, batch: list[Entry], error: Exception) -> None:
         logger.warning("The database is away: %s", type(error).__name__)
         await self._disconnect()
         for entry in batch:
-            if entry.kind == "intent":
+            if entry.kind == "settlement":
+                self._unsettled[entry.row["id"]] = entry
+            elif entry.kind == "intent":
                 # The commit may have arrived although its answer did not.
                 self._unsettled[entry.row["id"]] = Entry("undo", {"id": entry.row["id"]})
             _answer(entry, DatabaseAway(type(error).__name__))
@@ -179,8 +187,10 @@ class Writer:
         if entry.kind not in ("settlement", "undo"):
             return
         self._unsettled.pop(entry.row["id"], None)
-        if not self._unsettled:
-            self.journal.clear()
+        if entry.row["id"] in self._journaled:
+            self._journaled.discard(entry.row["id"])
+            if not self._journaled:
+                self.journal.clear()
 
     async def _commit(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
         connection = await self._connected()

@@ -80,13 +80,13 @@ class Deadline:
         return await self._timeout.__aexit__(*exception)
 
     def within(self, seconds: float) -> None:
-        if not self.left:
+        if not self.left and not self._timeout.expired():
             self._timeout.reschedule(min(self._end, self._loop.time() + seconds))
 
     def limit(self, seconds: float) -> None:
         """Bring the end of the whole call forward."""
         self._end = min(self._end, self._loop.time() + seconds)
-        if self._entered and not self._timeout.expired():
+        if self._entered:
             self.within(seconds)
 
     def leave(self) -> None:
