@@ -1,4 +1,4 @@
-"""Every environment variable, read once, here; docs/configuration.md describes each."""
+"""Every environment variable, read once, here; a table in the README says what each is."""
 
 from pathlib import Path
 
@@ -162,7 +162,7 @@ AUTOROUTER_NEXT_BYTE_SECONDS = env.float("AUTOROUTER_NEXT_BYTE_SECONDS", default
 AUTOROUTER_ANSWER_SECONDS = env.float("AUTOROUTER_ANSWER_SECONDS", default=300.0)
 AUTOROUTER_TOTAL_SECONDS = env.float("AUTOROUTER_TOTAL_SECONDS", default=1800.0)
 
-# Keys of providers, by the variable that each provider names (see routing/data/presets.json).
+# Keys of providers, by the variable that each provider names (see routing/data/providers.json).
 AUTOROUTER_PROVIDER_KEYS = {
     name: env.str(name, default="")
     for name in (
