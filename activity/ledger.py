@@ -94,11 +94,20 @@ WITH settled AS (
 ),
 """
 
+# Nobody pays for what our own death cut off; the last checkpoint says what was served.
 INTERRUPT = """
 WITH settled AS (
     UPDATE activity_generation g SET
-        status = 'interrupted', settled_at = now(), error_type = 'interrupted'
-    WHERE g.id = ANY(%s) AND g.status = 'open'
+        status = 'interrupted', settled_at = now(), error_type = 'interrupted',
+        prompt_tokens = coalesce(a.prompt_tokens, 0),
+        completion_tokens = coalesce(a.completion_tokens, 0),
+        usage_source = CASE WHEN a.completion_tokens > 0 THEN 'checkpoint' ELSE 'none' END
+    FROM activity_generation o
+    LEFT JOIN LATERAL (
+        SELECT prompt_tokens, completion_tokens FROM activity_attempt
+        WHERE generation_id = o.id ORDER BY number DESC LIMIT 1
+    ) a ON true
+    WHERE o.id = ANY(%s) AND g.id = o.id AND g.status = 'open'
     RETURNING g.key_id, g.user_id, g.created_at, g.cost, g.reserved, g.reserved_in
 ),
 """
@@ -124,6 +133,16 @@ ON CONFLICT (owner, period) DO UPDATE SET
     spent = activity_spend.spent + excluded.spent,
     reserved = activity_spend.reserved - excluded.reserved,
     updated_at = now()
+"""
+
+CHECKPOINT = """
+UPDATE activity_attempt a SET
+    prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,
+    first_token_ms = r.first_token_ms
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    generation_id text, number smallint, prompt_tokens bigint, completion_tokens bigint,
+    first_token_ms integer)
+WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open'
 """
 
 END_ATTEMPTS = """

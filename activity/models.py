@@ -122,6 +122,7 @@ class Generation(models.Model):
         NONE = "none"
         UPSTREAM = "upstream"
         ESTIMATED = "estimated"
+        CHECKPOINT = "checkpoint"
 
     ERRORS = (Status.FAILED, Status.INTERRUPTED)
 
@@ -159,7 +160,7 @@ class Generation(models.Model):
     cache_write_tokens = models.BigIntegerField(db_default=0)
     completion_tokens = models.BigIntegerField(db_default=0, help_text="Reasoning included.")
     reasoning_tokens = models.BigIntegerField(db_default=0)
-    usage_source = models.CharField(max_length=9, choices=UsageSource, db_default=UsageSource.NONE)
+    usage_source = models.CharField(max_length=10, choices=UsageSource, db_default=UsageSource.NONE)
     usage_anomaly = models.BooleanField(db_default=False)
     cost = money(db_default=0)
     prices = models.JSONField(

@@ -13,6 +13,7 @@ from activity.writer import Statement, Writer
 ALPHABET = string.digits + string.ascii_letters
 # After its deadline a row may still be settled by its owner for this long.
 GRACE_SECONDS = 120.0
+CHECKPOINT_SECONDS = 2.0
 
 
 def new_id() -> str:
@@ -97,6 +98,7 @@ class Recording:
         self.calls: list[Call] = []
         self.started = time.monotonic()
         self.first_token_ms: int | None = None
+        self._checkpoint = 0.0
 
     async def open(self, intent: dict[str, Any], call: Call) -> Decimal:
         """Commit the intent and the first attempt; the amount reserved.
@@ -118,6 +120,23 @@ class Recording:
         """Note that the answer began."""
         self.first_token_ms = milliseconds_since(self.started)
         self.calls[-1].first_token_ms = milliseconds_since(self.calls[-1].started)
+
+    def reached(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Persist how far the answer has come, every few seconds; a crash loses no more."""
+        now = time.monotonic()
+        if now - self._checkpoint < CHECKPOINT_SECONDS:
+            return
+        self._checkpoint = now
+        call = self.calls[-1]
+        self._writer.checkpoint(
+            {
+                "generation_id": self.id,
+                "number": call.number,
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "first_token_ms": call.first_token_ms,
+            }
+        )
 
     async def settle(self, outcome: Outcome, along: tuple[Statement, ...] = ()) -> None:
         """Commit the final state, once; the journal takes it while the database is away."""

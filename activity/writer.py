@@ -86,6 +86,10 @@ class Writer:
         """Commit one more attempt before its first byte is sent; raises DatabaseAway."""
         await self._submit(Entry("attempt", {}, [attempt]))
 
+    def checkpoint(self, attempt: dict[str, Any]) -> None:
+        """Note how far an answer has come; nobody waits for it, and losing one loses nothing."""
+        self._queue.put_nowait(Entry("checkpoint", {}, [attempt]))
+
     async def settle(
         self,
         settlement: dict[str, Any],
@@ -250,6 +254,7 @@ def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]
     kept = [entry for entry in entries if id(entry) not in refused]
     rows = {kind: [e.row for e in kept if e.kind == kind] for kind in ("intent", "settlement")}
     begun = [row for e in kept if e.kind in ("intent", "attempt") for row in e.attempts]
+    reached = [row for e in kept if e.kind == "checkpoint" for row in e.attempts]
     ended = [row for e in kept if e.kind == "settlement" for row in e.attempts]
     undone = [e.row["id"] for e in kept if e.kind == "undo"]
     found: list[Statement] = []
@@ -257,6 +262,10 @@ def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]
         found.append((ledger.INSERT_GENERATIONS, _json([_plain(row) for row in rows["intent"]])))
     if begun:
         found.append((ledger.INSERT_ATTEMPTS, _json(begun)))
+    if reached:
+        # Two of one attempt in a batch: the later one counts.
+        latest = {(row["generation_id"], row["number"]): row for row in reached}
+        found.append((ledger.CHECKPOINT, _json(list(latest.values()))))
     if rows["settlement"]:
         found.append((ledger.SETTLE + ledger.MOVE_MONEY, _json(rows["settlement"])))
     if ended:

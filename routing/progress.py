@@ -22,6 +22,10 @@ class Progress:
         self.http_status: int | None = None
         self.whole: dict[str, Any] = {}
 
+    @property
+    def spoken_tokens(self) -> int:
+        return usage.estimated(0, self.spoken).completion_tokens
+
     def see(self, event: dict[str, Any]) -> list[dict[str, Any]]:
         """Take in a streamed event; the choices to hand over.
 

@@ -221,6 +221,8 @@ class Exchange:
                     for part in held_back:
                         await self._hand_over(part)
                     held_back.clear()
+                    prompt_tokens = self._decision.prompt_tokens
+                    self._recording.reached(prompt_tokens, progress.spoken_tokens)
 
     def _begin(self) -> None:
         if not self._answered:

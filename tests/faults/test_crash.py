@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from activity.models import Generation, Spend
+from activity.models import Attempt, Generation, Spend
 from activity.reaper import reap
 from tests.factories import make_offer, make_secret
 from tests.faults.gateway import Gateway, running_gateway
@@ -76,6 +76,7 @@ def test_kill_9_during_ten_streams_leaves_ten_interrupted_rows(
         for _ in range(STREAMS):
             clients.submit(read_stream, gateway.url, secret)
         wait_until(lambda: statuses() == ["open"] * STREAMS)
+        wait_until(lambda: Attempt.objects.filter(completion_tokens__gt=0).count() == STREAMS)
         assert Spend.objects.filter(reserved__gt=0).exists()
         gateway.kill()
 
@@ -84,6 +85,7 @@ def test_kill_9_during_ten_streams_leaves_ten_interrupted_rows(
     wait_until(lambda: statuses() == ["interrupted"] * STREAMS, seconds=15)
     assert not Spend.objects.exclude(reserved=0).exists()
     assert not Spend.objects.exclude(spent=0).exists()
+    assert Generation.objects.filter(usage_source="checkpoint").count() == STREAMS
 
 
 def test_the_reaper_leaves_the_rows_of_a_living_worker_alone(gateway: Gateway, secret: str) -> None:
