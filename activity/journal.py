@@ -17,12 +17,15 @@ class Journal:
     def append(self, settlement: dict[str, Any]) -> None:
         """Keep a settlement; when this returns it survives a power cut."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(descriptor, orjson.dumps(settlement) + b"\n")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if is_new:
+            _keep_name(self.path.parent)
 
     def clear(self) -> None:
         """Forget everything: the database has it."""
@@ -33,6 +36,15 @@ class Journal:
         if not self.path.exists():
             return []
         return list(_whole_lines(self.path.read_bytes()))
+
+
+def _keep_name(folder: Path) -> None:
+    """Flush a folder: without it a new file survives a power cut only as bytes without a name."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def workers(folder: Path) -> list[int]:

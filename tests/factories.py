@@ -38,6 +38,7 @@ DECISION = {
             "detail": "The best balance.",
         },
         {"model": "anthropic/claude-opus-4.6", "quality": 0.82, "reason": "dearer_no_gain"},
+        {"model": "openai/gpt-5", "quality": 0.83, "reason": "pinned"},
     ],
     "out": [{"model": "x-ai/grok-3", "reason": "pattern", "detail": "No pattern fits it."}],
 }

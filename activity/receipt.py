@@ -1,0 +1,261 @@
+"""Why this model: a generation's decision and the arithmetic of its cost, in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from activity.dial import WORDS
+
+SOURCES = {
+    "request": "set by the request",
+    "settings": "from your settings",
+    "default": "built in",
+}
+STRATEGIES = {
+    "auto": "The Auto Router ranked the models that could answer and called the best one first.",
+    "direct": "The request named this model, so nothing was ranked.",
+    "fallback": "The request gave a list of models, tried in its order.",
+}
+SESSIONS = {
+    "session_id": "the session_id of the request",
+    "x-session-id": "the x-session-id header",
+    "x-session-affinity": "the x-session-affinity header",
+    "header": "the session header",
+    "prompt_cache_key": "the prompt_cache_key of the request",
+    "fingerprint": "its opening messages",
+}
+STICKY = {
+    "none": "no model was remembered for it yet",
+    "followed": "its remembered model {model} was called again",
+    "ineligible": "its remembered model {model} could not serve this one and was kept for later",
+    "dropped": "its remembered model {model} was forgotten, because the patterns exclude it now",
+    "off": "its memory was off for this request",
+}
+VERDICTS = {
+    "chosen": "Chosen",
+    "dearer_no_gain": "Dearer for no gain",
+    "dearer": "Better, but dearer than that is worth here",
+    "weaker": "Weaker",
+    "pinned": "Scored higher, but the conversation stays with its model",
+}
+OUT = {
+    "pattern": "Outside the allowed patterns",
+    "excluded": "Excluded by a pattern",
+    "modality": "Cannot read or write this kind of content",
+    "tools": "Cannot call tools",
+    "response_format": "Cannot keep to the response format",
+    "structured_outputs": "Cannot give structured outputs",
+    "context": "Context window too small",
+    "max_output": "Cannot write that many tokens",
+    "parameters": "Lacks a required parameter",
+    "no_endpoint": "No provider is switched on for it",
+    "provider": "Ruled out by the provider preferences",
+    "max_price": "Above the maximum price",
+    "expired": "Retired",
+}
+CLASSES = {
+    "prompt": "Prompt",
+    "cache_read": "Prompt, read from cache",
+    "cache_write": "Prompt, written to cache",
+    "completion": "Completion",
+    "audio": "Audio",
+    "request": "Request",
+    "web_search": "Web search",
+    "insurance": "Not charged: empty or failed answer",
+}
+# Priced per piece; all other classes are priced per token and shown per million.
+PIECES = ("request", "web_search", "insurance")
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One line of the candidate table; percentages are whole numbers from 0 to 100."""
+
+    model: str
+    chosen: bool
+    verdict: str
+    detail: str
+    cost_usd: float | None
+    score: float | None
+    quality: int | None
+    low: int | None
+    high: int | None
+
+    @property
+    def span(self) -> int:
+        """Width of the interval."""
+        return (self.high or 0) - (self.low or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Models that were out for the same reason."""
+
+    title: str
+    members: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """Patterns and where they came from."""
+
+    patterns: list[str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the page says about a decision; empty values are left out of it."""
+
+    strategy: str
+    version: str
+    dial: int | None
+    dial_words: str
+    dial_source: str
+    allowed: Restriction
+    excluded: Restriction
+    overrides_prevented: bool
+    sticky: str
+    facts: list[tuple[str, str]]
+    candidates: list[Candidate]
+    out: list[Group]
+
+    @property
+    def out_count(self) -> int:
+        return sum(len(group.members) for group in self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """Quantity x price = cost."""
+
+    title: str
+    quantity: int
+    unit_price: Decimal
+    per_million: bool
+    cost: Decimal
+
+
+def read(decision: Mapping[str, Any]) -> Receipt | None:
+    """Put a stored decision into words; None if nothing was stored. Any key may be missing."""
+    if not decision:
+        return None
+    dial = decision.get("tradeoff") or {}
+    value = dial.get("value")
+    known = isinstance(value, int) and 0 <= value < len(WORDS)
+    return Receipt(
+        strategy=STRATEGIES.get(decision.get("strategy", ""), ""),
+        version=decision.get("version", ""),
+        dial=value if known else None,
+        dial_words=WORDS[value] if known else "",
+        dial_source=SOURCES.get(dial.get("source", ""), ""),
+        allowed=_restriction(decision.get("allowed")),
+        excluded=_restriction(decision.get("excluded")),
+        overrides_prevented=bool(decision.get("overrides_prevented")),
+        sticky=_sticky(decision.get("sticky") or {}),
+        facts=_facts(decision.get("analysis") or {}),
+        candidates=[_candidate(one) for one in decision.get("candidates") or ()],
+        out=_groups(decision.get("out") or ()),
+    )
+
+
+def cost_lines(stored: Iterable[Mapping[str, Any]]) -> list[CostLine]:
+    """The arithmetic of a cost, exact."""
+    return [_cost_line(line) for line in stored]
+
+
+def total(lines: Iterable[CostLine]) -> Decimal:
+    return sum((line.cost for line in lines), Decimal(0))
+
+
+def prices(stored: Mapping[str, Any]) -> list[tuple[str, Decimal, bool]]:
+    """Name, price and whether that is per million tokens, of each rate in force."""
+    rates = ((name, value) for name, value in stored.items() if isinstance(value, str))
+    return [_rate(name, Decimal(value)) for name, value in rates]
+
+
+def _rate(name: str, price: Decimal) -> tuple[str, Decimal, bool]:
+    per_million = name not in PIECES
+    title = CLASSES.get(name) or name.replace("_", " ").capitalize()
+    return title, price * MILLION if per_million else price, per_million
+
+
+def _cost_line(line: Mapping[str, Any]) -> CostLine:
+    name = line["class"]
+    title, unit_price, per_million = _rate(name, Decimal(line["price"]))
+    return CostLine(title, line["quantity"], unit_price, per_million, Decimal(line["cost"]))
+
+
+def _restriction(stored: Mapping[str, Any] | None) -> Restriction:
+    stored = stored or {}
+    source = SOURCES.get(stored.get("source", ""), "")
+    return Restriction(list(stored.get("patterns") or ()), source)
+
+
+def _sticky(sticky: Mapping[str, Any]) -> str:
+    session = SESSIONS.get(sticky.get("kind", ""))
+    state = STICKY.get(sticky.get("state", ""))
+    if not session or not state:
+        return "The request belongs to no conversation that could be recognised." if sticky else ""
+    words = state.format(model=sticky.get("model") or "")
+    return f"The conversation was recognised by {session}; {words}."
+
+
+def _facts(analysis: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was noticed about the request, as label and value."""
+    facts = [
+        ("Task", _tasks(analysis)),
+        ("Complexity", _present(analysis.get("complexity"), "{} of 5")),
+        ("Estimated prompt", _present(analysis.get("prompt_tokens"), "{:,} tokens")),
+        ("Estimated answer", _present(analysis.get("output_tokens"), "{:,} tokens")),
+        ("Language", _language(analysis.get("language") or "")),
+        ("Needs", ", ".join(analysis.get("needs") or ()).replace("_", " ")),
+        ("Housekeeping", "a title or summary call" if analysis.get("housekeeping") else ""),
+    ]
+    return [(label, value) for label, value in facts if value]
+
+
+def _tasks(analysis: Mapping[str, Any]) -> str:
+    """The likely tasks with their shares, the likeliest first."""
+    shares = sorted((analysis.get("tasks") or {}).items(), key=lambda pair: -pair[1])
+    likely = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.05]
+    return ", ".join(likely[:3]) or str(analysis.get("task") or "").replace("_", " ")
+
+
+def _language(code: str) -> str:
+    """ISO 639-1; "und" is its word for undetermined."""
+    return "" if code == "und" else code
+
+
+def _present(value: int | None, words: str) -> str:
+    return "" if value is None else words.format(value)
+
+
+def _candidate(stored: Mapping[str, Any]) -> Candidate:
+    reason = stored.get("reason", "")
+    return Candidate(
+        model=stored.get("model", ""),
+        chosen=reason == "chosen",
+        verdict=VERDICTS.get(reason) or reason.replace("_", " ").capitalize(),
+        detail=stored.get("detail", ""),
+        cost_usd=stored.get("cost_usd"),
+        score=stored.get("score"),
+        quality=_percent(stored.get("quality")),
+        low=_percent(stored.get("low")),
+        high=_percent(stored.get("high")),
+    )
+
+
+def _percent(share: float | None) -> int | None:
+    return None if share is None else round(max(0.0, min(1.0, share)) * 100)
+
+
+def _groups(out: Iterable[Mapping[str, Any]]) -> list[Group]:
+    groups: dict[str, Group] = {}
+    for member in out:
+        reason = member.get("reason", "")
+        title = OUT.get(reason) or reason.replace("_", " ").capitalize()
+        groups.setdefault(reason, Group(title)).members.append(member)
+    return list(groups.values())

@@ -1,0 +1,114 @@
+"""The Activity pages: what was asked and what it cost."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from activity import paging, receipt
+from activity.export import csv_parts
+from activity.filters import PERIODS, ActivityFilters
+from activity.models import Generation, GenerationQuerySet, Rejection
+
+
+@login_required
+@require_safe
+def activity(request: HttpRequest) -> HttpResponse:
+    own = Generation.objects.owned_by(request.user)
+    filters = ActivityFilters(request.GET, own.recent().senders())
+    selected = filters.select(own)
+    page = _page(request, selected)
+    context = {
+        "section": "activity",
+        "filters": filters,
+        "totals": _totals(selected),
+        "page": page,
+        "refused": filters.select_refused(Rejection.objects.owned_by(request.user)),
+        "is_new": not page.rows and not own.exists(),
+        "api_url": request.build_absolute_uri("/api/v1"),
+        **_links(request, filters, page),
+    }
+    return render(request, "activity/list.html", context)
+
+
+@login_required
+@require_safe
+def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    filters = ActivityFilters(request.GET)
+    if not filters.is_valid():
+        messages.error(request, "Nothing was exported: correct the filters below first.")
+        return redirect(f"/activity?{request.GET.urlencode()}")
+    selected = filters.select(Generation.objects.owned_by(request.user))
+    name = f"activity-{timezone.now():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        csv_parts(selected),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@login_required
+@require_safe
+def generation(request: HttpRequest, generation_id: str) -> HttpResponse:
+    own = Generation.objects.owned_by(request.user)
+    row = get_object_or_404(own, pk=generation_id)
+    lines = receipt.cost_lines(row.cost_lines)
+    context = {
+        "section": "activity",
+        "generation": row,
+        "receipt": receipt.read(row.decision),
+        "attempts": row.attempt_set.all(),
+        "cost_lines": lines,
+        "cost_total": receipt.total(lines),
+        "prices": receipt.prices(row.prices),
+        "newer": own.after(row.created_at, row.pk).oldest_first().first(),
+        "older": own.before(row.created_at, row.pk).newest_first().first(),
+    }
+    return render(request, "activity/detail.html", context)
+
+
+def _page(request: HttpRequest, selected: GenerationQuerySet) -> paging.Page:
+    """The page that the URL asks for; the first one, with a message, if it cannot be found."""
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    try:
+        return paging.page(selected, before=before, after=after)
+    except paging.BadCursorError:
+        messages.error(request, "That page link is not valid; these are the newest requests.")
+        return paging.page(selected)
+
+
+def _totals(selected: GenerationQuerySet) -> dict[str, Any]:
+    totals = selected.totals()
+    rate = totals["errors"] / totals["requests"] if totals["requests"] else 0
+    tokens = totals["prompt_tokens"] + totals["completion_tokens"]
+    return {**totals, "tokens": tokens, "error_rate": f"{rate:.1%}"}
+
+
+def _links(request: HttpRequest, filters: ActivityFilters, page: paging.Page) -> dict[str, Any]:
+    """The queries of the links on the list; each keeps the filters."""
+    return {
+        "periods": [
+            (label, _query(request, period=name), name == filters.period_name)
+            for name, (label, _) in PERIODS.items()
+        ],
+        "newer": page.newer and _query(request, after=page.newer),
+        "older": page.older and _query(request, before=page.older),
+        "export_query": _query(request),
+    }
+
+
+def _query(request: HttpRequest, **changes: str) -> str:
+    """The filters of this URL without its cursor, and with the changes."""
+    query = request.GET.copy()
+    for cursor in ("before", "after"):
+        query.pop(cursor, None)
+    for name, value in changes.items():
+        query[name] = value
+    return query.urlencode()

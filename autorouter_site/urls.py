@@ -1,0 +1,26 @@
+"""Where each page and each API resource lives."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from autorouter_site import health, sign_in_link
+from settings_ui import account
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="activity"), name="home"),
+    path("", include("activity.urls")),
+    path("", include("settings_ui.urls")),
+    # Handed in here, because no app imports this package.
+    path(
+        "sign-in/link/<str:token>",
+        account.sign_in_by_link,
+        {"read": sign_in_link.read},
+        name="sign-in-link",
+    ),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("routing.api.urls")),
+    path("v1/", include("routing.api.urls")),
+    path("livez", health.live),
+    path("readyz", health.ready),
+]

@@ -1,0 +1,332 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from activity.models import Rejection
+from activity.paging import PAGE_SIZE
+from tests.factories import DECISION, make_attempt, make_generation, make_user
+
+# Session, user, and what the page itself reads.
+QUERIES_OF_LIST = 6
+QUERIES_OF_DETAIL = 6
+
+
+@pytest.fixture
+def user(db):
+    return make_user(username="ada")
+
+
+@pytest.fixture
+def browser(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_a_request_is_on_the_page_with_its_tokens_and_cost(browser, user):
+    make_generation(user, app="Open WebUI", first_token_ms=312)
+
+    page = browser.get("/activity").content.decode()
+
+    assert "anthropic/claude-haiku-4.5" in page
+    assert "openrouter/auto" in page
+    assert "$0.000320" in page
+    assert "Open WebUI" in page
+    assert "312 ms" in page
+
+
+def test_home_leads_to_activity(browser):
+    assert browser.get("/").url == "/activity"
+
+
+@pytest.mark.parametrize("path", ["/activity", "/activity/export.csv", "/activity/gen-1"])
+def test_signed_out_is_sent_to_sign_in(client, path):
+    response = client.get(path)
+
+    assert response.status_code == 302
+    assert response.url.startswith("/sign-in?next=")
+
+
+@pytest.mark.parametrize("path", ["/activity", "/activity/export.csv", "/activity/gen-1"])
+def test_pages_only_read(browser, path):
+    assert browser.post(path).status_code == 405
+
+
+def test_rows_of_others_are_not_listed_even_for_a_superuser(db, client):
+    make_generation(routed_model="secret/model")
+    client.force_login(make_user(is_superuser=True, is_staff=True))
+
+    page = client.get("/activity?period=all").content.decode()
+
+    assert "secret/model" not in page
+    assert "No request yet" in page
+
+
+def test_a_generation_of_another_is_not_found(browser):
+    other = make_generation()
+
+    assert browser.get(f"/activity/{other.pk}").status_code == 404
+
+
+def test_refused_requests_of_others_are_not_shown(browser, user):
+    make_generation(user)
+    today = timezone.now().date()
+    Rejection.objects.create(
+        day=today, key_id=1, user_id=user.pk, code=403, error_type="key_limit", count=1200
+    )
+    Rejection.objects.create(
+        day=today, key_id=2, user_id=user.pk + 1, code=401, error_type="someone_elses", count=9
+    )
+
+    page = browser.get("/activity").content.decode()
+
+    assert "key_limit" in page
+    assert "1,200" in page
+    assert "someone_elses" not in page
+
+
+@pytest.mark.parametrize("rows", [1, PAGE_SIZE + 5])
+def test_the_list_needs_the_same_queries_whatever_it_holds(
+    browser, user, rows, django_assert_num_queries
+):
+    [make_generation(user) for _ in range(rows)]
+
+    with django_assert_num_queries(QUERIES_OF_LIST):
+        browser.get("/activity")
+
+
+def test_the_detail_has_a_bound_on_its_queries(browser, user, django_assert_num_queries):
+    row = make_generation(user, decision=DECISION)
+    make_attempt(row)
+
+    with django_assert_num_queries(QUERIES_OF_DETAIL):
+        browser.get(f"/activity/{row.pk}")
+
+
+def test_totals_are_of_the_filtered_set(browser, user):
+    make_generation(user, cost=Decimal("1.5"), prompt_tokens=100, completion_tokens=20)
+    make_generation(user, cost=Decimal("0.25"), status="failed", prompt_tokens=5)
+    make_generation(user, provider="OpenAI", cost=Decimal(9))
+
+    context = browser.get("/activity?provider=Anthropic").context
+
+    assert context["totals"]["cost"] == Decimal("1.75")
+    assert context["totals"]["requests"] == 2
+    assert context["totals"]["tokens"] == 165
+    assert context["totals"]["error_rate"] == "50.0%"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=failed", ["failed"]),
+        ("model=*/GPT-5*", ["gpt"]),
+        ("model=openrouter/*", ["failed", "gpt"]),
+        ("model=openai/gpt_5", []),
+        ("provider=OpenAI", ["gpt"]),
+        ("key=7", ["gpt"]),
+        ("q=zed", ["gpt"]),
+        ("q=customer-9", ["failed"]),
+        ("status=completed&provider=OpenAI&model=openai/*&key=7", ["gpt"]),
+        ("period=1h", ["failed"]),
+        ("period=7d", ["failed", "gpt"]),
+    ],
+)
+def test_filters_select(browser, user, query, found):
+    rows = {
+        "failed": make_generation(user, status="failed", end_user="customer-9"),
+        "gpt": make_generation(
+            user,
+            routed_model="openai/gpt-5",
+            provider="OpenAI",
+            key_id=7,
+            app="Zed",
+            created_at=timezone.now() - timedelta(hours=2),
+        ),
+    }
+
+    page = browser.get(f"/activity?{query}").context["page"]
+
+    assert page.rows == [rows[name] for name in found]
+
+
+def test_search_finds_a_generation_by_its_id(browser, user):
+    wanted, _ = make_generation(user), make_generation(user)
+
+    assert browser.get(f"/activity?q={wanted.pk}").context["page"].rows == [wanted]
+
+
+def test_filters_come_back_in_the_form_and_in_every_link(browser, user):
+    make_generation(user)
+    query = "period=30d&status=completed&model=anthropic%2F%2A&provider=Anthropic&key=1&q="
+
+    page = browser.get(f"/activity?{query}").content.decode()
+
+    assert 'value="anthropic/*"' in page
+    assert '<option value="completed" selected>' in page
+    assert '<option value="Anthropic" selected>' in page
+    assert '<option value="1" selected>Laptop</option>' in page
+    assert f'href="/activity/export.csv?{query.replace("&", "&amp;")}"' in page
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=nonsense",
+        "period=century",
+        "key=abc",
+        "key=0",
+        "key=99999999999999999999999",
+        "model=a%00b",
+        "model=a b",
+        "q=%00",
+        "provider=%00",
+        "model=" + "x" * 201,
+    ],
+)
+def test_an_invalid_filter_is_reported_and_does_not_apply(browser, user, query):
+    row = make_generation(user)
+
+    response = browser.get(f"/activity?{query}")
+
+    assert response.status_code == 200
+    assert 'role="alert"' in response.content.decode()
+    assert response.context["page"].rows == [row]
+
+
+def test_pages_by_cursor_meet_and_end(browser, user):
+    moment = timezone.now()
+    rows = [make_generation(user, created_at=moment) for _ in range(PAGE_SIZE + 3)]
+
+    first = browser.get("/activity")
+    second = browser.get(f"/activity?{first.context['older']}")
+    back = browser.get(f"/activity?{second.context['newer']}")
+
+    assert first.context["page"].rows == rows[:2:-1]
+    assert second.context["page"].rows == rows[2::-1]
+    assert second.context["older"] == ""
+    assert back.context["page"].rows == first.context["page"].rows
+    assert back.context["newer"] == ""
+
+
+def test_a_page_keeps_its_place_while_rows_arrive(browser, user):
+    moment = timezone.now() - timedelta(minutes=5)
+    rows = [make_generation(user, created_at=moment) for _ in range(PAGE_SIZE + 1)]
+    older = browser.get("/activity").context["older"]
+    make_generation(user)
+
+    assert browser.get(f"/activity?{older}").context["page"].rows == rows[:1]
+
+
+def test_a_cursor_keeps_the_filters(browser, user):
+    [make_generation(user) for _ in range(PAGE_SIZE + 1)]
+
+    assert "provider=Anthropic" in browser.get("/activity?provider=Anthropic").context["older"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1.", "-1.a", "9" * 40 + ".a", "\u0661.a", "1.a%00"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_broken_cursor_never_breaks_the_page(browser, user, side, cursor):
+    make_generation(user)
+
+    assert browser.get(f"/activity?{side}={cursor}").status_code == 200
+
+
+def test_the_first_visit_says_how_to_begin(browser):
+    page = browser.get("/activity", headers={"host": "127.0.0.1:8123"}).content.decode()
+
+    assert "/settings/keys/new" in page
+    assert "curl http://127.0.0.1:8123/api/v1/chat/completions" in page
+
+
+def test_an_empty_result_offers_to_clear_the_filters(browser, user):
+    make_generation(user)
+
+    page = browser.get("/activity?model=nobody/*").content.decode()
+
+    assert "No request matches" in page
+    assert "Clear filters" in page
+
+
+def test_detail_says_why_this_model(browser, user):
+    row = make_generation(user, decision=DECISION)
+
+    page = browser.get(f"/activity/{row.pk}").content.decode()
+
+    assert "saves cost, keeps strong quality" in page
+    assert "from your settings" in page
+    assert "set by the request" in page
+    assert '81% <span class="soft">(74\u201387)</span>' in page
+    assert "$0.001230" in page
+    assert "Dearer for no gain" in page
+    assert "Outside the allowed patterns" in page
+    assert "its remembered model anthropic/claude-haiku-4.5 was called again" in page
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {},
+        {"strategy": "direct"},
+        {"strategy": "direct", "tradeoff": None, "candidates": None, "analysis": {}},
+        {"candidates": [{}], "out": [{}], "sticky": {"kind": "none", "state": "none"}},
+    ],
+)
+def test_detail_shows_what_there_is_of_a_decision(browser, user, decision):
+    row = make_generation(user, decision=decision)
+
+    assert browser.get(f"/activity/{row.pk}").status_code == 200
+
+
+def test_detail_shows_the_arithmetic_of_the_cost(browser, user):
+    row = make_generation(
+        user,
+        cost=Decimal("0.0000375"),
+        cost_lines=[
+            {"class": "prompt", "quantity": 10, "price": "0.00000125", "cost": "0.0000125"},
+            {"class": "completion", "quantity": 5, "price": "0.000005", "cost": "0.000025"},
+        ],
+        prices={"prompt": "0.00000125", "completion": "0.000005", "long_context_over": 200000},
+    )
+
+    page = browser.get(f"/activity/{row.pk}").content.decode()
+
+    assert "$1.25" in page
+    assert "$0.0000125" in page
+    assert "$0.0000375" in page
+    assert "which is not this sum" not in page
+
+
+def test_detail_lists_the_attempts(browser, user):
+    row = make_generation(user)
+    make_attempt(row, provider="Azure", status="failed", http_status=503, error_type="overloaded")
+    make_attempt(row, number=2)
+
+    page = browser.get(f"/activity/{row.pk}").content.decode()
+
+    assert "Azure" in page
+    assert "overloaded" in page
+    assert "Prompts and answers are not stored" in page
+
+
+def test_detail_leads_to_its_own_neighbours_only(browser, user):
+    moment = timezone.now()
+    older, row, newer = (
+        make_generation(user, created_at=moment + timedelta(seconds=at)) for at in range(3)
+    )
+    make_generation(created_at=moment + timedelta(seconds=1))
+
+    context = browser.get(f"/activity/{row.pk}").context
+
+    assert (context["older"], context["newer"]) == (older, newer)
+
+
+def test_what_users_typed_is_escaped(browser, user):
+    row = make_generation(user, app="<script>alert(1)</script>", key_name="<b>key</b>")
+
+    pages = [browser.get(path).content for path in ("/activity", f"/activity/{row.pk}")]
+
+    assert all(b"<script>alert" not in page and b"<b>key" not in page for page in pages)

@@ -1,0 +1,162 @@
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from activity.dial import WORDS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AUTO_ROUTER = "/settings/plugins/auto-router"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# Chromium reports the status of the page itself as a failed resource.
+EXPECTED = ("404 (Not Found)", "410 (Gone)")
+
+
+def watch(page):
+    """Collect the errors of the console; refusals by the security policy are among them."""
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and errors.append(line.text))
+    return errors
+
+
+def faults(page, path):
+    """What a visitor could complain about on a page."""
+    page.goto(path)
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+    axe = [(path, one["id"], one["nodes"][0]["html"]) for one in found.response["violations"]]
+    wide = [(path, "wider than the window", by)] if (by := page.evaluate(OVERFLOW)) else []
+    headings = page.locator("h1").count()
+    return axe + wide + ([] if headings == 1 else [(path, "h1", headings)])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_page_is_accessible_fits_and_logs_no_error(signed_in, paths, scheme, width):
+    page = signed_in(color_scheme=scheme, viewport={"width": width, "height": 800})
+    errors = watch(page)
+
+    found = [fault for path in paths for fault in faults(page, path)]
+
+    assert found == []
+    assert [error for error in errors if not error.endswith(EXPECTED)] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_sign_in_is_accessible_and_fits(open_page, scheme, width):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    errors = watch(page)
+
+    assert faults(page, "/sign-in") == []
+    assert errors == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_first_visit_is_accessible_and_fits(signed_in, width):
+    page = signed_in("grace", viewport={"width": width, "height": 800})
+    errors = watch(page)
+
+    assert faults(page, "/activity") == []
+    assert faults(page, AUTO_ROUTER) == []
+    assert errors == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_page_of_a_new_key_is_accessible_and_copies_it(signed_in, width):
+    page = signed_in(
+        viewport={"width": width, "height": 800},
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    page.goto("/settings/keys/new")
+    page.get_by_label("Name").fill("Notebook")
+    page.get_by_role("button", name="Create key").click()
+    secret = page.locator("#secret").inner_text()
+
+    page.get_by_role("button", name="Copy the key").click()
+
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    assert page.evaluate(OVERFLOW) == 0
+    assert Axe().run(page).violations_count == 0
+
+
+def test_the_preview_follows_the_typing(signed_in):
+    page = signed_in()
+    errors = watch(page)
+    page.goto(AUTO_ROUTER)
+    count = page.locator("#preview-count")
+    expect(count).to_have_text("Matches 1 of 2 models")
+
+    page.get_by_label("Allowed models").fill("openai/*\nanthropic/*")
+    expect(count).to_have_text("Matches 2 of 2 models")
+    page.get_by_label("Excluded models").fill("*")
+    expect(count).to_have_text("Matches 0 of 2 models")
+    expect(page.locator("#preview")).to_contain_text("No model is left")
+
+    assert errors == []
+
+
+def test_slider_number_and_words_stay_in_step(signed_in):
+    page = signed_in()
+    page.goto(AUTO_ROUTER)
+    slider, number = page.get_by_role("slider"), page.get_by_role("spinbutton")
+
+    slider.press("Home")
+    expect(number).to_have_value("0")
+    expect(slider).to_have_attribute("aria-valuetext", f"0, {WORDS[0]}")
+    number.fill("10")
+    expect(slider).to_have_value("10")
+    expect(page.locator("#dial-words-now")).to_have_text(WORDS[10])
+
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_contain_text("Saved")
+    expect(number).to_have_value("10")
+
+
+def test_the_colours_change_at_once_and_stay(signed_in):
+    page = signed_in(color_scheme="light")
+    canvas = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(canvas)
+
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(canvas)
+    page.reload()
+
+    assert dark != light
+    assert page.evaluate(canvas) == dark
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+
+
+def test_everything_works_without_javascript(signed_in):
+    page = signed_in(java_script_enabled=False)
+    page.goto(AUTO_ROUTER)
+
+    page.get_by_label("Allowed models").fill("openai/*")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator(".preview")).to_contain_text("Matches 1 of 2 models")
+    page.get_by_role("spinbutton").fill("3")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("spinbutton")).to_have_value("3")
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.get_by_role("button", name="ada").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_the_keyboard_alone_is_enough_to_reach_a_request(open_page, generation):
+    page = open_page()
+    page.goto("/sign-in")
+    page.keyboard.type("ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type("correct horse battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/activity")
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.get_by_role("link", name=generation.routed_model).last.focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Why this model")).to_be_visible()
