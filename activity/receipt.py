@@ -1,6 +1,6 @@
 """Why this model: a generation's decision and the arithmetic of its cost, in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -156,7 +156,7 @@ def read(decision: Mapping[str, Any]) -> Receipt | None:
         overrides_prevented=bool(decision.get("overrides_prevented")),
         sticky=_sticky(decision.get("sticky") or {}),
         facts=_facts(decision.get("analysis") or {}),
-        candidates=[_candidate(one) for one in decision.get("candidates") or ()],
+        candidates=_candidates(decision.get("candidates") or ()),
         out=_groups(decision.get("out") or ()),
     )
 
@@ -233,19 +233,37 @@ def _present(value: int | None, words: str) -> str:
     return "" if value is None else words.format(value)
 
 
-def _candidate(stored: Mapping[str, Any]) -> Candidate:
+def _candidates(stored: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+    chosen = next((one for one in stored if one.get("reason") == "chosen"), {})
+    return [_candidate(one, chosen) for one in stored]
+
+
+def _candidate(stored: Mapping[str, Any], chosen: Mapping[str, Any]) -> Candidate:
     reason = stored.get("reason", "")
     return Candidate(
         model=stored.get("model", ""),
         chosen=reason == "chosen",
         verdict=VERDICTS.get(reason) or reason.replace("_", " ").capitalize(),
-        detail=stored.get("detail", ""),
+        detail=_comparison(stored, chosen),
         cost_usd=stored.get("cost_usd"),
         score=stored.get("score"),
         quality=_percent(stored.get("quality")),
         low=_percent(stored.get("low")),
         high=_percent(stored.get("high")),
     )
+
+
+def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
+    """Quality and cost of a candidate against those of the chosen one, in words."""
+    if one is chosen or not chosen.get("cost_usd") or one.get("cost_usd") is None:
+        return ""
+    points = round((one["quality"] - chosen["quality"]) * 100)
+    plural = "" if abs(points) == 1 else "s"
+    direction = "better" if points > 0 else "weaker"
+    better = f"{abs(points)} point{plural} {direction}" if points else "as good"
+    share = one["cost_usd"] / chosen["cost_usd"]
+    cost = f"{share:.1f} times the cost" if share >= 1 else f"{share:.0%} of the cost"
+    return f"Predicted {better}, at {cost}."
 
 
 def _percent(share: float | None) -> int | None:
