@@ -20,6 +20,7 @@ from routing.sticky import Pinned
 AUTO = "openrouter/auto"
 # One that fails costs its client seconds; after three the answer is an error.
 MOST_ATTEMPTS = 3
+MOST_HINTS = 3
 NOTHING_LEFT = "No models match your request and model restrictions"
 
 
@@ -31,6 +32,8 @@ class Pin:
     pinned: Pinned | None
     state: str
     explicit: bool
+    # Who names a model is pinned to its endpoints alone, never to a fallback model.
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,29 +183,33 @@ def _candidate(offer: Offer, prompt_tokens: int) -> predictor.Candidate:
 
 def _nothing_left(completion: Completion, draft: Draft) -> NotFound:
     reasons = {slug: out.reason for slug, out in draft.out.items()}
-    details = {out.detail for out in draft.out.values()}
     if completion.requested != AUTO:
         out = draft.out.get(completion.requested) or next(iter(draft.out.values()))
         return NotFound(f"No endpoints found for {completion.requested}: {out.detail}", out=reasons)
-    hint = f" {next(iter(details))}" if len(details) == 1 else ""
-    return NoMatchingModel(NOTHING_LEFT + (f".{hint}" if hint else ""), out=reasons)
+    # Clients know this sentence; what would help stands beside it.
+    hints = sorted({out.detail for out in draft.out.values()})[:MOST_HINTS]
+    return NoMatchingModel(NOTHING_LEFT, out=reasons, hints=hints)
 
 
 async def _pin(question: Question, account: Account, draft: Draft) -> Pin:
     """The session's pin and what becomes of it; never read where the client orders providers."""
     completion = question.completion
     key, explicit = sticky.pin_key(account, completion), completion.session.explicit
+    only = "" if completion.requested == AUTO else draft.order[0]
     if completion.provider.order:
-        return Pin(key, None, "off", explicit)
+        return Pin(key, None, "off", explicit, only)
     pinned = await sticky.find(question.process.pool, key)
+    return Pin(key, pinned, _pin_state(pinned, draft, only), explicit, only)
+
+
+def _pin_state(pinned: Pinned | None, draft: Draft, only: str) -> str:
     if pinned is None:
-        return Pin(key, None, "none", explicit)
+        return "none"
     out = draft.out.get(pinned.model)
     if out is not None and out.reason in ("pattern", "excluded"):
-        return Pin(key, pinned, "dropped", explicit)
-    if pinned.model not in draft.offers:
-        return Pin(key, pinned, "ineligible", explicit)
-    return Pin(key, pinned, "followed", explicit)
+        return "dropped"
+    eligible = pinned.model in draft.offers and pinned.model == (only or pinned.model)
+    return "followed" if eligible else "ineligible"
 
 
 def _followed(question: Question, draft: Draft, pin: Pin) -> Pinned | None:

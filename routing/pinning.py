@@ -21,10 +21,9 @@ def pin_statements(
     served = Pinned(offer.model, offer.id)
     if pin.state == "off":
         return ()
-    if pin.state == "ineligible" or (decision.housekeeping and pin.pinned is not None):
-        return (sticky.refresh(pin.key),)
-    if decision.housekeeping:
-        return ()
+    is_fallback = bool(pin.only) and offer.model != pin.only
+    if pin.state == "ineligible" or decision.housekeeping or is_fallback:
+        return (sticky.refresh(pin.key),) if pin.pinned is not None else ()
     if pin.state == "followed" or pin.explicit or _uses_cache(offer, usage):
         return (sticky.pin(pin.key, account, served, pin.pinned),)
     if pin.state == "dropped" and pin.pinned is not None:
