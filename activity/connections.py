@@ -1,5 +1,7 @@
 """Asynchronous connections to the database that Django's settings name."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from django.db import connections
@@ -10,6 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 STATEMENT_TIMEOUT_MS = 2000
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_SIZE = 4
+# A read on the path of a completion; the client hears of a silent database within 3 s.
+QUERY_SECONDS = 2.5
 
 
 def parameters() -> dict[str, Any]:
@@ -23,6 +27,9 @@ def parameters() -> dict[str, Any]:
         f"-c lock_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
         # Give up on a peer that stopped answering, instead of waiting for the kernel's minutes.
         "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
     }
 
 
@@ -38,3 +45,34 @@ def pool() -> AsyncConnectionPool[AsyncConnection[Any]]:
     return AsyncConnectionPool(
         kwargs=parameters(), min_size=1, max_size=POOL_SIZE, timeout=2, max_waiting=200, open=False
     )
+
+
+async def one_row(
+    pool: "AsyncConnectionPool[AsyncConnection[Any]]", query: str, parameters: Any
+) -> tuple[Any, ...] | None:
+    async with pool.connection() as database:
+        cursor = await database.execute(query, parameters)
+        return await cursor.fetchone()
+
+
+async def within(seconds: float, query: Coroutine[Any, Any, Any]) -> Any:
+    """A query's result, or TimeoutError after so many seconds, whatever the query still does.
+
+    asyncio.timeout would wait until psycopg has cancelled it, which takes 5 s where the server
+    hangs.
+    """
+    task = asyncio.ensure_future(query)
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+    finally:
+        task.cancel()
+    if not task.done():
+        task.add_done_callback(_forget)
+        raise TimeoutError("the database does not answer")
+    return task.result()
+
+
+def _forget(task: "asyncio.Task[Any]") -> None:
+    """Look at an outcome that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

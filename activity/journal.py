@@ -1,5 +1,6 @@
 """Settlements that the database could not take, kept in a file until it can."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +16,12 @@ class Journal:
         self.path = folder / f"{worker}.jsonl"
 
     def append(self, settlement: dict[str, Any]) -> None:
-        """Keep a settlement; when this returns it survives a power cut."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, orjson.dumps(settlement) + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if is_new:
-            _keep_name(self.path.parent)
+        """Keep a settlement; when this returns it survives a power cut. Raises OSError."""
+        _append(self.path, settlement)
+
+    def reject(self, settlement: dict[str, Any]) -> None:
+        """Put aside what the database refuses, for a person to look at. Raises OSError."""
+        _append(self.path.with_suffix(".rejected"), settlement)
 
     def clear(self) -> None:
         """Forget everything: the database has it."""
@@ -36,6 +32,24 @@ class Journal:
         if not self.path.exists():
             return []
         return list(_whole_lines(self.path.read_bytes()))
+
+
+def _append(path: Path, settlement: dict[str, Any]) -> None:
+    """Add a line, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    line = orjson.dumps(settlement) + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        before = os.fstat(descriptor).st_size
+        if os.write(descriptor, line) < len(line):
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, "no space left for the journal")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        _keep_name(path.parent)
 
 
 def _keep_name(folder: Path) -> None:

@@ -4,9 +4,10 @@ import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from activity import journal, ledger
 from activity.models import Generation
@@ -42,14 +43,27 @@ def reap(silence_seconds: float = SILENCE_SECONDS) -> int:
 
 
 def replay(left: journal.Journal) -> None:
-    """Settle what a journal holds and delete it; rows already final stay as they are."""
-    lines = left.read()
-    settlements = [line for line in lines if line["kind"] == "settlement"]
-    with transaction.atomic(), connection.cursor() as cursor:
-        for line in settlements:
-            cursor.execute(ledger.SETTLE + ledger.MOVE_MONEY, [ledger.as_json([line["row"]])])
-            cursor.execute(ledger.END_ATTEMPTS, [ledger.as_json(line["attempts"])])
+    """Settle what a journal holds and delete it; rows already final stay as they are.
+
+    A line that the database refuses is put aside, so that it holds up nothing else.
+    """
+    for line in left.read():
+        try:
+            _settle(line)
+        except OperationalError:
+            raise
+        except (DatabaseError, KeyError) as error:
+            logger.error("A journaled settlement is put aside", exc_info=error)
+            left.reject(line)
     left.clear()
+
+
+def _settle(line: dict[str, Any]) -> None:
+    if line["kind"] != "settlement":
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ledger.SETTLE + ledger.MOVE_MONEY, [ledger.as_json([line["row"]])])
+        cursor.execute(ledger.END_ATTEMPTS, [ledger.as_json(line["attempts"])])
 
 
 def _owners() -> set[int]:

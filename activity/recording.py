@@ -100,6 +100,10 @@ class Recording:
         self.first_token_ms: int | None = None
         self._checkpoint = 0.0
 
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self.started
+
     async def open(self, intent: dict[str, Any], call: Call) -> Decimal:
         """Commit the intent and the first attempt; the amount reserved.
 

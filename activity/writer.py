@@ -7,6 +7,7 @@ before it is committed, so nothing waits for a clock and a busy process commits 
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,9 +24,15 @@ logger = logging.getLogger(__name__)
 LARGEST_BATCH = 256
 # A request waits this long for the commit of its settlement, then the journal takes it.
 SETTLE_SECONDS = 2.0
+# A client is told within 3 s that its request cannot be recorded.
+INTENT_SECONDS = 2.5
+# Longer than the server's own limit for a statement: past it, the connection is given up.
+COMMIT_SECONDS = 4.0
+MOST_CONFLICTS = 3
 RECONNECT_SECONDS = 0.25
 COUNT_SECONDS = 2.0
 
+CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
 Statement = tuple[str, Any]
@@ -44,6 +51,11 @@ class Entry:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     along: tuple[Statement, ...] = ()
     done: "asyncio.Future[Any] | None" = None
+    is_taken: bool = False
+
+    def withdraw(self) -> None:
+        """Make nothing of an entry that nobody waits for and that is still queued."""
+        self.kind, self.row, self.attempts, self.along = "marker", {}, [], ()
 
 
 class Writer:
@@ -80,11 +92,12 @@ class Writer:
 
         Raises ledger.BudgetExceeded or DatabaseAway; then no row of it stays open.
         """
-        return await self._submit(Entry("intent", intent | {"worker": self.worker}, [attempt]))
+        entry = Entry("intent", intent | {"worker": self.worker}, [attempt])
+        return await self._submit_within(INTENT_SECONDS, entry)
 
     async def attempt(self, attempt: dict[str, Any]) -> None:
         """Commit one more attempt before its first byte is sent; raises DatabaseAway."""
-        await self._submit(Entry("attempt", {}, [attempt]))
+        await self._submit_within(INTENT_SECONDS, Entry("attempt", {}, [attempt]))
 
     def checkpoint(self, attempt: dict[str, Any]) -> None:
         """Note how far an answer has come; nobody waits for it, and losing one loses nothing."""
@@ -111,9 +124,34 @@ class Writer:
 
     async def _keep(self, entry: Entry) -> None:
         """Put a settlement in the journal, once; a thread waits for the disk."""
-        if entry.row["id"] not in self._journaled:
-            self._journaled.add(entry.row["id"])
-            await asyncio.to_thread(self.journal.append, _journal_line(entry))
+        if entry.row["id"] in self._journaled:
+            return
+        self._journaled.add(entry.row["id"])
+        await self._on_disk(self.journal.append, entry)
+
+    async def _on_disk(self, write: Callable[[dict[str, Any]], None], entry: Entry) -> None:
+        try:
+            await asyncio.to_thread(write, _journal_line(entry))
+        except OSError as error:
+            # It is still in memory and is sent again; only a crash now would lose it.
+            self._journaled.discard(entry.row["id"])
+            logger.error("The journal cannot be written: %s", error.strerror)
+
+    async def _submit_within(self, seconds: float, entry: Entry) -> Any:
+        """Raises DatabaseAway after so long; what may still be committed is undone."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._submit(entry)
+        except TimeoutError as error:
+            if not entry.is_taken:
+                entry.withdraw()
+            elif entry.kind == "intent":
+                self._undo(entry)
+            raise DatabaseAway("it does not answer") from error
+
+    def _undo(self, intent: Entry) -> None:
+        """End an intent that nobody answered for: its commit may have arrived all the same."""
+        self._unsettled[intent.row["id"]] = Entry("undo", {"id": intent.row["id"]})
 
     async def _submit(self, entry: Entry) -> Any:
         entry.done = asyncio.get_running_loop().create_future()
@@ -137,12 +175,15 @@ class Writer:
             batch = [await self._queue.get()]
             while len(batch) < LARGEST_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            await self._write(batch)
+            for entry in batch:
+                entry.is_taken = True
+            for group in _groups(batch):
+                await self._write(group)
 
     async def _write(self, batch: list[Entry]) -> None:
         """Commit a batch, or tell each of its waiters why not; never raises."""
-        waiting = [entry for entry in self._unsettled.values() if entry not in batch]
-        entries = batch + waiting[:LARGEST_BATCH]
+        waiting = [] if batch[0].row.get("budgets") else list(self._unsettled.values())
+        entries = batch + [entry for entry in waiting if entry not in batch][:LARGEST_BATCH]
         try:
             results = await self._commit(entries)
         except AWAY as error:
@@ -166,7 +207,8 @@ class Writer:
     async def _refused(self, entry: Entry, error: Exception) -> None:
         logger.error("A row could not be written: %s", entry.kind, exc_info=error)
         if entry.kind == "settlement":
-            await self._keep(entry)
+            self._journaled.discard(entry.row["id"])
+            await self._on_disk(self.journal.reject, entry)
         self._unsettled.pop(entry.row.get("id", ""), None)
         _answer(entry, DatabaseAway(f"it cannot be written: {type(error).__name__}"))
 
@@ -177,8 +219,7 @@ class Writer:
             if entry.kind == "settlement":
                 self._unsettled[entry.row["id"]] = entry
             elif entry.kind == "intent":
-                # The commit may have arrived although its answer did not.
-                self._unsettled[entry.row["id"]] = Entry("undo", {"id": entry.row["id"]})
+                self._undo(entry)
             _answer(entry, DatabaseAway(type(error).__name__))
         await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -197,6 +238,17 @@ class Writer:
                 self.journal.clear()
 
     async def _commit(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
+        """One transaction, tried again where another one was in its way."""
+        for _ in range(MOST_CONFLICTS):
+            try:
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    return await self._commit_once(entries)
+            except CONFLICTS:
+                logger.warning("A batch met another one and is sent again")
+        async with asyncio.timeout(COMMIT_SECONDS):
+            return await self._commit_once(entries)
+
+    async def _commit_once(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
         connection = await self._connected()
         rejections, self._rejections = self._rejections, Counter()
         try:
@@ -246,6 +298,13 @@ class Writer:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 await connection.close()
+
+
+def _groups(batch: list[Entry]) -> list[list[Entry]]:
+    """Reservations apart from the rest: each locks Spend rows in order, both together would not."""
+    limited = [entry for entry in batch if entry.row.get("budgets")]
+    others = [entry for entry in batch if not entry.row.get("budgets")]
+    return [group for group in (others, limited) if group]
 
 
 def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]:

@@ -15,9 +15,11 @@ from routing.preferences import PluginRequest, ProviderPreferences
 
 LONGEST_MODEL = 200
 MOST_MODELS = 32
-LONGEST_SESSION, LONGEST_SESSION_BYTES = 256, 1024
+LONGEST_SESSION = 256
+SESSION_HEADERS = ("x-session-id", "x-session-affinity")
 MOST_TOOLS = 128
-LARGEST_TOOLS_BYTES = 1024 * 1024
+LARGEST_SCHEMA_BYTES = 1024 * 1024
+MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
 HIGHEST_TOKENS = 2**31 - 1
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 SERVICE_TIERS = ("auto", "default", "fast", "flex", "priority", "scale")
@@ -66,12 +68,12 @@ class Completion:
 
     @property
     def response_format(self) -> str:
-        return (self.parameters.get("response_format") or {}).get("type", "text")
+        return str((self.parameters.get("response_format") or {}).get("type", "text"))
 
 
 def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
     """A checked completion; raises InvalidRequest for the first thing that is wrong."""
-    request = _json(body)
+    request = fields.read(body)
     for name in ADDRESSES:
         if name in request:
             message = f"{name} is not accepted; providers are configured on the server."
@@ -83,10 +85,13 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
             param="messages",
         )
     checked = messages.check(request.get("messages"))
+    for name, check in IGNORED.items():
+        if request.get(name) is not None:
+            check(name, request[name])
     return Completion(
         models=_models(request),
         messages=checked,
-        stream=fields.boolean("stream", request.get("stream") or False),
+        stream=_stream(request.get("stream")),
         parameters=_parameters(request),
         max_tokens=_max_tokens(request),
         plugin=preferences.plugin(request.get("plugins")),
@@ -98,16 +103,6 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
     )
 
 
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error.msg}.") from error
-    if not isinstance(request, dict):
-        raise InvalidRequest(f"The body must be a JSON object, not {fields.shown(request)}.")
-    return request
-
-
 def _models(request: dict[str, Any]) -> tuple[str, ...]:
     """The model to try first and the fallbacks after it, without repetitions."""
     named = [] if request.get("model") is None else [request["model"]]
@@ -117,8 +112,18 @@ def _models(request: dict[str, Any]) -> tuple[str, ...]:
         raise InvalidRequest(
             "No models provided; send model, such as openrouter/auto.", param="model"
         )
-    slugs = (fields.text("model", slug, LONGEST_MODEL).strip().lower() for slug in named)
-    return tuple(dict.fromkeys(slugs))
+    return tuple(dict.fromkeys(_slug(slug) for slug in named))
+
+
+def _slug(value: Any) -> str:
+    slug = fields.text("model", value, LONGEST_MODEL).strip().lower()
+    if not slug:
+        fields.refuse("model", value, "a model's slug, such as openrouter/auto")
+    return slug
+
+
+def _stream(value: Any) -> bool:
+    return False if value is None else fields.boolean("stream", value)
 
 
 def _max_tokens(request: dict[str, Any]) -> int | None:
@@ -150,8 +155,7 @@ def _session(
 ) -> Session:
     candidates = (
         ("session_id", request.get("session_id")),
-        ("x-session-id", headers.get("x-session-id")),
-        ("x-session-affinity", headers.get("x-session-affinity")),
+        *((name, headers.get(name)) for name in SESSION_HEADERS),
         ("prompt_cache_key", request.get("prompt_cache_key")),
     )
     named = [(kind, _session_id(kind, value)) for kind, value in candidates if value is not None]
@@ -163,8 +167,9 @@ def _session(
 
 def _session_id(kind: str, value: Any) -> str:
     session_id = fields.text(kind, value, LONGEST_SESSION)
-    if len(session_id.encode()) > LONGEST_SESSION_BYTES:
-        fields.refuse(kind, value, f"at most {LONGEST_SESSION_BYTES} bytes of UTF-8")
+    # A header's bytes have no encoding; what one client means by them another would not.
+    if kind in SESSION_HEADERS and not session_id.isascii():
+        fields.refuse(kind, value, "ASCII; send session_id in the body for any other character")
     return session_id
 
 
@@ -193,10 +198,6 @@ def _integer(low: int, high: int | None = None) -> Check:
     return partial(fields.integer, low=low, high=high)
 
 
-def _anything(name: str, value: Any) -> Any:
-    return value
-
-
 def _stop(name: str, value: Any) -> Any:
     if isinstance(value, str) and value:
         return value
@@ -214,8 +215,12 @@ def _tools(name: str, value: Any) -> Any:
         fields.refuse(name, value, f"an array of up to {MOST_TOOLS} tools")
     for index, tool in enumerate(value):
         _check_tool(f"{name}[{index}]", tool)
-    if len(orjson.dumps(value)) > LARGEST_TOOLS_BYTES:
-        raise InvalidRequest(f"{name} must be at most {LARGEST_TOOLS_BYTES} bytes.", param=name)
+    return _of_bounded_size(name, value)
+
+
+def _of_bounded_size(name: str, value: Any) -> Any:
+    if len(orjson.dumps(value)) > LARGEST_SCHEMA_BYTES:
+        raise InvalidRequest(f"{name} must be at most {LARGEST_SCHEMA_BYTES} bytes.", param=name)
     return value
 
 
@@ -238,7 +243,7 @@ def _response_format(name: str, value: Any) -> Any:
     fields.one_of(f"{name}.type", value.get("type"), RESPONSE_FORMATS)
     if value["type"] == "json_schema":
         fields.mapping(f"{name}.json_schema", value.get("json_schema"))
-    return value
+    return _of_bounded_size(name, value)
 
 
 def _reasoning(name: str, value: Any) -> Any:
@@ -256,6 +261,18 @@ def _modalities(name: str, value: Any) -> Any:
     return value
 
 
+def _metadata(name: str, value: Any) -> None:
+    fields.mapping(name, value)
+    if len(value) > MOST_METADATA:
+        raise InvalidRequest(f"{name} must hold at most {MOST_METADATA} pairs.", param=name)
+    for key, entry in value.items():
+        if len(key) > LONGEST_METADATA_KEY:
+            fields.refuse(name, key, f"keyed by at most {LONGEST_METADATA_KEY} characters")
+        if not isinstance(entry, str) or len(entry) > LONGEST_METADATA:
+            accepted = f"a string of up to {LONGEST_METADATA} characters"
+            fields.refuse(f"{name}.{key}", entry, accepted)
+
+
 def _one_answer(name: str, value: Any) -> int:
     if fields.integer(name, value, 1) != 1:
         fields.refuse(name, value, "1; ask again for another answer")
@@ -265,7 +282,7 @@ def _one_answer(name: str, value: Any) -> int:
 FORWARDED: dict[str, Check] = {
     "temperature": _number(0, 2),
     "top_p": _number(0, 1),
-    "top_k": _integer(0),
+    "top_k": _integer(0, HIGHEST_TOKENS),
     "top_a": _number(0, 1),
     "min_p": _number(0, 1),
     "frequency_penalty": _number(-2, 2),
@@ -291,4 +308,11 @@ FORWARDED: dict[str, Check] = {
     "web_search_options": fields.mapping,
     "cache_control": fields.mapping,
     "service_tier": partial(fields.one_of, choices=SERVICE_TIERS),
+}
+
+# Documented fields that change nothing here; a wrong one is still the client's mistake.
+IGNORED: dict[str, Check] = {
+    "metadata": _metadata,
+    "route": partial(fields.one_of, choices=("fallback", "sort")),
+    "transforms": partial(fields.texts, longest=100, most=10),
 }

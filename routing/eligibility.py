@@ -12,6 +12,7 @@ from routing.preferences import ProviderPreferences
 MILLION = Decimal(1_000_000)
 # Parameters that go by another name in a model's list.
 LISTED_AS = {
+    "reasoning": ("reasoning", "reasoning_effort"),
     "reasoning_effort": ("reasoning_effort", "reasoning"),
     "tool_choice": ("tool_choice", "tools"),
     "parallel_tool_calls": ("parallel_tool_calls", "tools"),

@@ -9,6 +9,7 @@ ApiError
   NotFound                404
     NoMatchingModel       404
   MethodNotAllowed        405
+  NotAcceptable           406
   SlowUpload              408
   TooLarge                413
   HeadersTooLarge         431
@@ -22,7 +23,8 @@ import logging
 from typing import Any
 
 import orjson
-from django.http import HttpResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions as drf
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,10 @@ class MethodNotAllowed(ApiError):
     status, error_type = 405, "invalid_request"
 
 
+class NotAcceptable(ApiError):
+    status, error_type = 406, "invalid_request"
+
+
 class SlowUpload(ApiError):
     status, error_type = 408, "timeout"
 
@@ -140,10 +146,16 @@ def as_api_error(error: Exception) -> ApiError:
         return MethodNotAllowed(str(error.detail))
     if isinstance(error, drf.APIException):
         return _from_drf(error)
+    if isinstance(error, Http404):
+        return NotFound("Nothing is here; the API's answers are JSON.")
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.warning("The database is away: %s", type(error).__name__)
+        return Unavailable("The database is away; try again shortly.")
     logger.error("Unexpected %s while answering", type(error).__name__, exc_info=error)
     return ApiError("Something went wrong on our side; the details are in the server's log.")
 
 
 def _from_drf(error: drf.APIException) -> ApiError:
-    kinds = {400: InvalidRequest, 401: AuthenticationFailed, 403: PermissionDenied, 404: NotFound}
-    return kinds.get(error.status_code, ApiError)(str(error.detail))
+    kinds = {401: AuthenticationFailed, 403: PermissionDenied, 404: NotFound, 406: NotAcceptable}
+    # What else DRF raises says that the request is wrong; a permanent condition is never a 5xx.
+    return kinds.get(error.status_code, InvalidRequest)(str(error.detail))

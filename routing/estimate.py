@@ -1,15 +1,23 @@
 """What a request may cost at most: reserved before it is sent, and enforced by max_tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from activity.ledger import BudgetExceeded
-from routing import errors, pricing
+from routing import errors, pricing, usage
 from routing.catalog import Offer
+from routing.completion import Completion
 
-# The decision counts four bytes a token; a token is at least one byte, so this bounds it.
-BOUND_PER_ESTIMATED_TOKEN = 4
+# Role and separators of a message, in every vocabulary of the pool's models.
+TOKENS_PER_MESSAGE = 16
+# What providers add to a prompt with tools; Anthropic documents up to 700 tokens for its models.
+TOKENS_OF_TOOLS = 1000
+# Providers scale images down: 3072 x 3072 at Gemini's 258 tokens a tile of 768 x 768.
+TOKENS_PER_IMAGE = 4128
+# Of an address we do not know the size behind it; an endpoint's context ends the rest.
+TOKENS_PER_ADDRESS = 1_000_000
 # A request without max_tokens is let in when at least so short an answer can be paid for.
 LEAST_ANSWER_TOKENS = 256
 RETRY_SECONDS = 2
@@ -23,19 +31,36 @@ class Budget:
     minimum: Decimal
 
 
-def budget(prompt_tokens: int, max_tokens: int | None, offers: Sequence[Offer]) -> Budget:
+def prompt_bound(completion: Completion) -> int:
+    """The most tokens that a prompt can be: a token has at least one byte of the body.
+
+    Images count by what they are scaled down to, other attachments by their bytes.
+    """
+    parts = [part for message in completion.messages for part in _parts(message)]
+    images = [part for part in parts if part["type"] == "image_url"]
+    addresses = [part for part in parts if part["type"] != "image_url" and _is_address(part)]
+    return (
+        completion.prompt_bytes
+        - sum(len(_address(part)) for part in images)
+        + TOKENS_PER_IMAGE * len(images)
+        + TOKENS_PER_ADDRESS * len(addresses)
+        + TOKENS_PER_MESSAGE * len(completion.messages)
+        + TOKENS_OF_TOOLS * bool(completion.tools)
+    )
+
+
+def budget(bound: int, max_tokens: int | None, offers: Sequence[Offer]) -> Budget:
     """Over all endpoints that may be tried: nothing they charge exceeds the estimate.
+
+    Holds while endpoints keep to the max_tokens that they are sent.
 
     Who asks for so many tokens gets them or a refusal; without max_tokens the answer may be
     shortened to what is left.
     """
-    bound = prompt_tokens * BOUND_PER_ESTIMATED_TOKEN
-    most = max(pricing.highest(bound, cap(max_tokens, o), o.rates) for o in offers)
+    most = max(_highest(bound, cap(max_tokens, o), o) for o in offers)
     if max_tokens is not None:
         return Budget(most, most)
-    least = max(
-        pricing.highest(bound, min(LEAST_ANSWER_TOKENS, cap(None, o)), o.rates) for o in offers
-    )
+    least = max(_highest(bound, min(LEAST_ANSWER_TOKENS, cap(None, o)), o) for o in offers)
     return Budget(most, least)
 
 
@@ -46,18 +71,41 @@ def cap(max_tokens: int | None, offer: Offer) -> int:
 
 
 def answer_tokens(
-    max_tokens: int | None, granted: Decimal | None, prompt_tokens: int, offer: Offer
+    max_tokens: int | None, granted: Decimal | None, bound: int, offer: Offer
 ) -> int | None:
     """The max_tokens to send: the request's within the endpoint's cap, or what was granted."""
     if max_tokens is not None:
         return cap(max_tokens, offer)
     if granted is None:
         return None
-    bound = prompt_tokens * BOUND_PER_ESTIMATED_TOKEN
-    left = granted - pricing.highest(bound, 0, offer.rates)
-    rate = offer.rates.for_prompt(bound).completion
+    left = granted - _highest(bound, 0, offer)
+    rate = offer.rates.for_prompt(min(bound, offer.context_length)).completion
     affordable = cap(None, offer) if not rate else int(left / rate)
     return max(1, min(affordable, cap(None, offer)))
+
+
+def _highest(bound: int, completion_tokens: int, offer: Offer) -> Decimal:
+    prompt_tokens = min(bound, offer.context_length)
+    searches = usage.most_searches(offer.supported_parameters)
+    return (
+        pricing.highest(prompt_tokens, completion_tokens, offer.rates)
+        + searches * offer.rates.web_search
+    )
+
+
+def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _address(part: Mapping[str, Any]) -> str:
+    value = part[part["type"]]
+    address = (value.get("url") or value.get("file_data")) if isinstance(value, dict) else value
+    return address if isinstance(address, str) else ""
+
+
+def _is_address(part: Mapping[str, Any]) -> bool:
+    return part["type"] != "text" and _address(part).startswith("http")
 
 
 def refusal(refused: BudgetExceeded, wanted: Budget) -> errors.ApiError:

@@ -1,6 +1,8 @@
-"""Checks of one JSON value each, with an error that names field, value and what is accepted."""
+"""A body as JSON, and checks of one value each: errors name field, value and what is accepted."""
 
+import json
 from collections.abc import Collection
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import orjson
@@ -8,6 +10,59 @@ import orjson
 from routing.errors import InvalidRequest
 
 SHOWN_CHARACTERS = 60
+DEEPEST = 64
+# Two million empty objects fit into 6 MB and take 161 MiB once parsed.
+MOST_PARTS = 200_000
+NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+
+
+def read(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body; raises InvalidRequest for anything that two parsers could read
+    in two ways, or that costs much more to hold than to send.
+    """
+    skeleton = _without_strings(body)
+    if sum(map(skeleton.count, (b"{", b"[", b",", b":"))) > MOST_PARTS:
+        raise _too_many_parts()
+    brackets = skeleton.translate(None, NOT_BRACKETS)
+    if max(accumulate(map(STEP.__getitem__, brackets)), default=0) > DEEPEST:
+        raise InvalidRequest(f"The body must be nested at most {DEEPEST} deep.")
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error.msg}.") from error
+    if not isinstance(request, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {shown(request)}.")
+    if skeleton.count(b":") != _keys_in(request):
+        json.loads(body, object_pairs_hook=_refuse_duplicate)
+    return request
+
+
+def _without_strings(body: bytes) -> bytes:
+    """The brackets, commas and colons of a JSON text, at the speed of a memory copy."""
+    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    if unescaped.count(b'"') > 2 * MOST_PARTS:
+        raise _too_many_parts()
+    return b"".join(unescaped.split(b'"')[::2])
+
+
+def _too_many_parts() -> InvalidRequest:
+    return InvalidRequest(f"The body must have at most {MOST_PARTS} keys and values.")
+
+
+def _keys_in(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_in, value.values()))
+    return sum(map(_keys_in, value)) if isinstance(value, list) else 0
+
+
+def _refuse_duplicate(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            message = f"{shown(key)} is a duplicate key; send each key once."
+            raise InvalidRequest(message, param=key[:SHOWN_CHARACTERS])
+        seen.add(key)
 
 
 def refuse(
@@ -78,9 +133,8 @@ def one_of(field: str, value: Any, choices: Collection[str]) -> str:
 def known_keys(field: str, value: dict[str, Any], known: Collection[str]) -> None:
     """A misspelt restriction must not be ignored."""
     if unknown := [key for key in value if key not in known]:
-        refuse(
-            f"{field}.{unknown[0]}", value[unknown[0]], f"absent; {field} takes {', '.join(known)}"
-        )
+        name = f"{field}.{unknown[0][:SHOWN_CHARACTERS]}"
+        refuse(name, value[unknown[0]], f"absent; {field} takes {', '.join(known)}")
 
 
 def has_control_characters(value: str) -> bool:

@@ -4,7 +4,7 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
-from routing.errors import InvalidRequest
+from routing.errors import InvalidRequest, NotFound
 from routing.fields import refuse, text
 from routing.validators import is_private_host
 
@@ -114,7 +114,7 @@ def _check_address(field: str, value: Any, error_type: str, media_types: tuple[s
 def _check_data_url(field: str, url: str, error_type: str, media_types: tuple[str, ...]) -> None:
     head, comma, data = url.partition(",")
     media_type, _, encoding = head.removeprefix("data:").partition(";")
-    if not comma or encoding != "base64" or not media_type.lower().startswith(media_types):
+    if not comma or encoding != "base64" or not _is_one_of(media_type, media_types):
         accepted = ", ".join(media_types)
         raise InvalidRequest(
             f"{field}.url must be a base64 data URL of type {accepted}, not {head[:60]!r}.",
@@ -126,11 +126,22 @@ def _check_data_url(field: str, url: str, error_type: str, media_types: tuple[st
         raise InvalidRequest(message, error_type=error_type, param=f"{field}.url")
 
 
+def _is_one_of(media_type: str, accepted: tuple[str, ...]) -> bool:
+    """Whether it is one of these types, or of a kind such as video/."""
+    kind = media_type.lower()
+    return any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in accepted)
+
+
 def _check_file(field: str, value: Any) -> None:
-    if not isinstance(value, dict) or not (value.get("file_data") or value.get("file_id")):
-        refuse(field, value, "an object with file_data or file_id", error_type="invalid_prompt")
-    data = value.get("file_data")
-    if isinstance(data, str) and not data.startswith("data:") and not is_public_url(data):
+    if isinstance(value, dict) and value.get("file_id") is not None:
+        # It would name a file of the operator's account at the provider, whoever asks.
+        raise NotFound(
+            f"{field}.file_id names no file of yours; send file_data.", param=f"{field}.file_id"
+        )
+    data = value.get("file_data") if isinstance(value, dict) else None
+    if not isinstance(data, str) or not data:
+        refuse(field, value, "an object with file_data", error_type="invalid_prompt")
+    if not data.startswith("data:") and not is_public_url(data):
         _invalid(f"{field}.file_data", "be a data URL or a public http(s) address")
 
 
@@ -179,4 +190,7 @@ def is_public_url(url: str) -> bool:
 
 
 def _has_content(message: dict[str, Any]) -> bool:
-    return bool(message.get("content")) or bool(message.get("tool_calls"))
+    content = message.get("content")
+    if isinstance(content, list):
+        content = any(part["type"] != "text" or part["text"] for part in content)
+    return bool(content) or bool(message.get("tool_calls"))

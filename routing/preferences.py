@@ -22,6 +22,7 @@ PLUGIN_KEYS = (
 SORTS = ("price", "throughput", "latency")
 PRICED = ("prompt", "completion", "request")
 MOST_PROVIDERS = 100
+HIGHEST_PRICE, MOST_DECIMALS = 1_000_000, 20
 # Restrictions that we have no facts to honour; ignoring one would break a promise.
 UNKNOWABLE = {"zdr": (True,), "enforce_distillable_text": (True,), "data_collection": ("deny",)}
 
@@ -166,8 +167,10 @@ def _max_price(value: Any) -> dict[str, Decimal]:
 
 def _check_price(field: str, value: Any) -> None:
     try:
-        valid = type(value) is not bool and Decimal(str(value)) >= 0
+        price = Decimal(str(value))
+        valid = type(value) is not bool and 0 <= price <= HIGHEST_PRICE
     except ArithmeticError:
         valid = False
-    if not valid:
-        fields.refuse(field, value, "a price in USD from 0")
+    # An exponent is short to send and long to write out.
+    if not valid or price.as_tuple().exponent < -MOST_DECIMALS:
+        fields.refuse(field, value, f"a price in USD from 0 to {HIGHEST_PRICE}")

@@ -83,7 +83,11 @@ class Progress:
 
     def usage(self, prompt_tokens: int) -> Usage:
         """What the provider reported, else a count of our own."""
-        found = usage.from_upstream(self.reported, cached_in_prompt=self.offer.cached_in_prompt)
+        found = usage.from_upstream(
+            self.reported,
+            cached_in_prompt=self.offer.cached_in_prompt,
+            most_searches=usage.most_searches(self.offer.supported_parameters),
+        )
         if found is not None:
             return found
         return usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)

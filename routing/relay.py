@@ -32,6 +32,7 @@ from routing.upstream import Answer, AttemptFailed, Deadline, timed_out
 logger = logging.getLogger(__name__)
 
 QUEUE_PARTS = 64
+MOST_HELD_BACK = 16
 KEEP_ALIVE_SECONDS = 10.0
 # A client that takes nothing for so long is gone.
 STALL_SECONDS = 30.0
@@ -54,6 +55,8 @@ class Exchange:
         self._progress = Progress(decision.offers[0])
         self._deadline: Deadline | None = None
         self._granted: Decimal | None = None
+        self._bound = 0
+        self._settling: asyncio.Future[None] | None = None
         self._created = int(time.time())
         self._answered = False
         self._left = ""
@@ -123,7 +126,8 @@ class Exchange:
     async def _open(self, app: str) -> None:
         """Commit the intent; raises ApiError, and then nothing was asked of a provider."""
         offers, completion = self._decision.offers, self._completion
-        budget = estimate.budget(self._decision.prompt_tokens, completion.max_tokens, offers)
+        self._bound = estimate.prompt_bound(completion) if self._account.budgets else 0
+        budget = estimate.budget(self._bound, completion.max_tokens, offers)
         first = offers[0]
         intent = {
             "user_id": self._account.user_id,
@@ -156,10 +160,10 @@ class Exchange:
         failures: list[AttemptFailed] = []
         try:
             for number, offer in enumerate(self._decision.offers, 1):
+                if number > 1 and not self._left:
+                    await self._recording.attempt(_call(number, offer))
                 if self._left:
                     break
-                if number > 1:
-                    await self._recording.attempt(_call(number, offer))
                 try:
                     return await self._attempt(offer, f"{self.generation_id}:{number}")
                 except AttemptFailed as failure:
@@ -181,13 +185,15 @@ class Exchange:
         progress = self._progress = Progress(offer)
         completion = self._completion
         max_tokens = estimate.answer_tokens(
-            completion.max_tokens, self._granted, self._decision.prompt_tokens, offer
+            completion.max_tokens, self._granted, self._bound, offer
         )
         end_user = completion.end_user and wire_in.end_user_hash(
             settings.SECRET_KEY, self._account.user_id, completion.end_user
         )
         body = wire.request_body(completion, offer, max_tokens, end_user)
-        self._deadline = Deadline(settings.AUTOROUTER_TOTAL_SECONDS)
+        self._deadline = Deadline(
+            settings.AUTOROUTER_TOTAL_SECONDS - self._recording.elapsed_seconds
+        )
         try:
             async with self._deadline as deadline:
                 deadline.within(_patience(completion))
@@ -216,11 +222,13 @@ class Exchange:
                     continue
                 held_back.append(streaming.event(shape.chunk(choices)))
                 # A role without a word is no answer yet: until there is one, another may answer.
-                if progress.spoken or progress.finish_reason:
+                if progress.spoken or progress.finish_reason or len(held_back) == MOST_HELD_BACK:
                     self._begin()
                     for part in held_back:
                         await self._hand_over(part)
                     held_back.clear()
+                    # The provider's silence counts from here: the wait for the client is not its.
+                    answer.wait_on()
                     prompt_tokens = self._decision.prompt_tokens
                     self._recording.reached(prompt_tokens, progress.spoken_tokens)
 
@@ -333,7 +341,10 @@ class Exchange:
             cost_lines=lines,
             prices=progress.offer.rates.snapshot(),
         )
-        await self._recording.settle(outcome, along)
+        # The first settlement counts, even where the process stops while it is on its way.
+        if self._settling is None:
+            self._settling = asyncio.ensure_future(self._recording.settle(outcome, along))
+        await asyncio.shield(self._settling)
 
     def _error_event(self, error: errors.ApiError) -> bytes:
         shape = self._shape()

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from activity.connections import QUERY_SECONDS, one_row, within
 from routing import catalog, credentials
 from routing.catalog import Catalogue
 from routing.errors import Unavailable
@@ -27,6 +29,7 @@ logger = logging.getLogger(__name__)
 KEY_TABLES = ("routing_apikey", "routing_credit", "routing_autoroutersettings", "auth_user")
 MOST_ACCOUNTS = 10_000
 OLDEST_UNHEARD_SECONDS = 1.0
+OLDEST_HEARD_SECONDS = 30.0
 
 AWAY = (psycopg.Error, PoolTimeout, TooManyRequests, OSError)
 
@@ -138,9 +141,7 @@ class Snapshot:
     async def _read_account(self, digest: str) -> Account | None:
         epoch = self._epoch
         query, parameters = ApiKey.objects.account_of(digest).query.sql_with_params()
-        async with self._pool.connection() as database:
-            cursor = await database.execute(query.encode(), parameters)
-            row = await cursor.fetchone()
+        row = await within(QUERY_SECONDS, one_row(self._pool, query, parameters))
         account = None if row is None else _account(row)
         # A change announced while we read may not be in what we read.
         if account is not None and epoch == self._epoch:
@@ -151,17 +152,17 @@ class Snapshot:
 
     async def _keep_catalogue(self) -> None:
         while True:
-            try:
-                wait = None if self.listening else OLDEST_UNHEARD_SECONDS
+            # A price may come into force without any change to be heard of.
+            wait = OLDEST_HEARD_SECONDS if self.listening else OLDEST_UNHEARD_SECONDS
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._reload.wait()
-            except TimeoutError:
-                pass
             self._reload.clear()
             try:
                 self.catalogue = await _read_catalogue()
             except Exception as error:
                 logger.warning("The catalogue could not be read again", exc_info=error)
+                self._reload.set()
                 await asyncio.sleep(OLDEST_UNHEARD_SECONDS)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
+from activity.connections import QUERY_SECONDS, one_row, within
 from activity.writer import Statement
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
@@ -58,10 +59,9 @@ def pin_key(account: Account, completion: Completion) -> str:
 
 async def find(pool: "AsyncConnectionPool[Any]", key: str) -> Pinned | None:
     """The live pin of a session, by one query; raises Unavailable while the database is away."""
+    parameters = (key, settings.AUTOROUTER_STICKY_SECONDS)
     try:
-        async with pool.connection() as database:
-            cursor = await database.execute(FIND, (key, settings.AUTOROUTER_STICKY_SECONDS))
-            row = await cursor.fetchone()
+        row = await within(QUERY_SECONDS, one_row(pool, FIND, parameters))
     except AWAY as error:
         raise Unavailable("The session cannot be looked up now; try again shortly.") from error
     return None if row is None else Pinned(*row)

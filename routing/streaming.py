@@ -47,11 +47,11 @@ class EventParser:
                 self._skip_newline = True
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._rest = buffer.split(b"\n")
-        if len(self._rest) + self._size > LARGEST_EVENT_BYTES:
-            raise EventTooLarge
         for line in lines:
             if (event := self._line(line)) is not None:
                 yield event
+        if len(self._rest) + self._size > LARGEST_EVENT_BYTES:
+            raise EventTooLarge
 
     def close(self) -> bytes | None:
         """The event that was not followed by a blank line, if there is one."""
@@ -62,7 +62,8 @@ class EventParser:
     def _line(self, line: bytes) -> bytes | None:
         if not line:
             data, self._data, self._size = self._data, [], 0
-            return b"\n".join(data) if data else None
+            # Some send an empty event to keep the connection; it says nothing.
+            return b"\n".join(data) or None
         if line.startswith(b"data:"):
             data_line = line[5:].removeprefix(b" ")
             self._data.append(data_line)

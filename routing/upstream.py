@@ -1,6 +1,7 @@
 """The only module that calls providers."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from routing.catalog import Offer
 from routing.streaming import EventParser, EventTooLarge
+from routing.validators import is_private_host
 
 MOST_CONNECTIONS = 1000
 CONNECT_SECONDS = 5.0
@@ -23,6 +25,7 @@ LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 LARGEST_ERROR_BYTES = 64 * 1024
 LARGEST_HEADER_BYTES = 64 * 1024
 LONGEST_RETRY_AFTER = 3600
+LONGEST_NUMBER = 6
 # An exponential average over about the last ten answers.
 NEWEST_SPEED_SHARE = 0.2
 
@@ -117,7 +120,12 @@ class Answer:
     def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
         self._response = response
         self._deadline = deadline
-        self.is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+        content_type = response.headers.get("content-type", "").lower()
+        self.is_stream = content_type.startswith("text/event-stream")
+
+    def wait_on(self) -> None:
+        """Start anew the time that the endpoint has for its next byte."""
+        self._deadline.within(settings.AUTOROUTER_NEXT_BYTE_SECONDS)
 
     async def json(self) -> dict[str, Any]:
         """The whole answer; raises AttemptFailed where it is not a completion."""
@@ -137,7 +145,7 @@ class Answer:
         parser = EventParser()
         try:
             async for chunk in self._response.aiter_raw():
-                self._deadline.within(settings.AUTOROUTER_NEXT_BYTE_SECONDS)
+                self.wait_on()
                 for data in parser.feed(chunk):
                     yield _event(data)
         except EventTooLarge as error:
@@ -210,17 +218,38 @@ class Upstream:
 def in_band_failure(error: Any) -> AttemptFailed:
     """An error that came inside a 200, as the failure that its code stands for."""
     code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, str) and code.isdigit():
+    if isinstance(code, str) and is_short_number(code):
         code = int(code)
     if not isinstance(code, int) or not 400 <= code <= 599:
         code = 502
     return _failure(code, http_status=200)
 
 
+class PublicResolver(aiohttp.ThreadedResolver):
+    """Resolves names to public addresses alone, unless host and port are listed as private.
+
+    Checked where the connection is made: a name that was public when it was saved may not be.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[Any]:
+        found = await super().resolve(host, port, family)
+        if f"{host}:{port}" in settings.AUTOROUTER_PRIVATE_UPSTREAMS:
+            return list(found)
+        public = [entry for entry in found if not is_private_host(entry["host"])]
+        if not public:
+            raise OSError(f"{host} has no public address; see AUTOROUTER_PRIVATE_UPSTREAMS")
+        return public
+
+
 def _session() -> aiohttp.ClientSession:
     context = ssl.create_default_context()
     connector = aiohttp.TCPConnector(
-        limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=context
+        limit=MOST_CONNECTIONS,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        ssl=context,
+        resolver=PublicResolver(),
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -258,9 +287,13 @@ async def _refusal(response: httpx.Response) -> AttemptFailed:
     """The failure behind a status; of the body only a known code is kept, never its text."""
     status = response.status_code
     retry_after = response.headers.get("retry-after", "")
-    seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+    seconds = int(retry_after) if is_short_number(retry_after) else None
     code = await _code(response) if status in CLIENT_ERRORS else ""
     return _failure(status, http_status=status, retry_after=seconds, code=code)
+
+
+def is_short_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
 async def _code(response: httpx.Response) -> str:

@@ -1,11 +1,13 @@
 """Token counts as providers report them, made safe to charge for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 # Above it a count is a provider's mistake, not an answer.
 HIGHEST_COUNT = 1_000_000_000
+# More than any documented answer does; bounds what one may cost.
+MOST_SEARCHES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Usage:
     anomaly: bool = False
 
 
-def from_upstream(reported: Any, *, cached_in_prompt: bool) -> Usage | None:
+def from_upstream(reported: Any, *, cached_in_prompt: bool, most_searches: int = 0) -> Usage | None:
     """The usage object of an answer, or None where it cannot be charged for.
 
     Counts that contradict each other are clamped and flagged; a missing or impossible prompt or
@@ -41,7 +43,12 @@ def from_upstream(reported: Any, *, cached_in_prompt: bool) -> Usage | None:
     reasoning = _count(completion_details, "reasoning_tokens") or 0
     if not cached_in_prompt:
         prompt += cached + written
-    anomaly = cached + written > prompt or reasoning > completion
+    anomaly = (
+        cached + written > prompt
+        or reasoning > completion
+        or _is_odd(prompt_details, "cached_tokens", "cache_write_tokens", "audio_tokens")
+        or _is_odd(completion_details, "reasoning_tokens")
+    )
     cached = min(cached, prompt)
     return Usage(
         prompt_tokens=prompt,
@@ -50,10 +57,15 @@ def from_upstream(reported: Any, *, cached_in_prompt: bool) -> Usage | None:
         audio_tokens=min(_count(prompt_details, "audio_tokens") or 0, prompt),
         completion_tokens=completion,
         reasoning_tokens=min(reasoning, completion),
-        web_searches=_web_searches(reported),
+        web_searches=min(_web_searches(reported), most_searches),
         source="upstream",
         anomaly=anomaly,
     )
+
+
+def most_searches(supported_parameters: Collection[str]) -> int:
+    """How many web searches an answer may be charged for: none where none can be asked for."""
+    return MOST_SEARCHES if "web_search_options" in supported_parameters else 0
 
 
 def estimated(prompt_tokens: int, answer_bytes: int, *, anomaly: bool = False) -> Usage:
@@ -75,6 +87,11 @@ def _count(report: Mapping[str, Any], name: str) -> int | None:
     if type(value) is not int or not 0 <= value <= HIGHEST_COUNT:
         return None
     return value
+
+
+def _is_odd(report: Mapping[str, Any], *names: str) -> bool:
+    """Whether a count is there, and is none."""
+    return any(report.get(name) is not None and _count(report, name) is None for name in names)
 
 
 def _details(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:

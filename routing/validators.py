@@ -18,32 +18,66 @@ def validate_patterns(value: Sequence[str]) -> None:
 
 def validate_base_url(value: str) -> None:
     """Raises ValidationError unless it is https to a public host, or a listed private one."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host, port = _host_and_port(value)
+    if f"{host}:{port}" in settings.AUTOROUTER_PRIVATE_UPSTREAMS:
+        return
+    if not value.startswith("https://"):
+        raise ValidationError(
+            f"{host}:{port} must be reached over https, or be listed in "
+            "AUTOROUTER_PRIVATE_UPSTREAMS."
+        )
+    if is_private_host(host):
+        raise ValidationError(
+            f"{host}:{port} is private; list it in AUTOROUTER_PRIVATE_UPSTREAMS to allow it."
+        )
+
+
+def _host_and_port(value: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if host is None or parts.scheme not in ("http", "https"):
         raise ValidationError(f"{value!r} is not an address; send https://host/path.")
     if parts.username or parts.query or parts.fragment or "\\" in value or value != value.strip():
         raise ValidationError("The address may hold a host, a port and a path, nothing else.")
     if value.endswith(("/", "/chat/completions")):
         raise ValidationError("End the address with the version, such as /v1, without a slash.")
-    default_port = 443 if parts.scheme == "https" else 80
-    host_port = f"{parts.hostname}:{parts.port or default_port}"
-    if host_port in settings.AUTOROUTER_PRIVATE_UPSTREAMS:
-        return
-    if parts.scheme != "https":
-        raise ValidationError(
-            f"{host_port} must be reached over https, or be listed in AUTOROUTER_PRIVATE_UPSTREAMS."
-        )
-    if is_private_host(parts.hostname):
-        raise ValidationError(
-            f"{host_port} is private; list it in AUTOROUTER_PRIVATE_UPSTREAMS to allow it."
-        )
+    return host, port or (443 if parts.scheme == "https" else 80)
 
 
 def is_private_host(host: str) -> bool:
-    """Whether a host name is, by its spelling, not a public address."""
-    if host.rstrip(".").lower() in ("localhost", "") or host.endswith((".local", ".internal")):
-        return True
+    """Whether a host is, by its spelling, not a public name or address.
+
+    The last label decides what a resolver makes of it: a number, in whatever notation, is an
+    address (WHATWG URL, "ends in a number"), and what is no full dotted quad is refused.
+    """
+    host = host.rstrip(".").lower()
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not _is_public(ipaddress.ip_address(host))
     except ValueError:
-        return "." not in host.rstrip(".") or host.replace(".", "").isdigit()
+        pass
+    labels = host.split(".")
+    return (
+        len(labels) < 2
+        or labels[-1] in PRIVATE_LABELS
+        or labels[-1].isdigit()
+        or labels[-1].startswith("0x")
+    )
+
+
+PRIVATE_LABELS = ("localhost", "local", "localdomain", "internal", "lan", "home", "arpa")
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Also of an IPv4 address inside an IPv6 one: mapped, compatible, NAT64 or 6to4."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in NAT64 or address in IPV4_COMPATIBLE:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+    return address.is_global and not address.is_multicast

@@ -60,13 +60,14 @@ def request_body(
 
 def _with_known_reasoning(body: dict[str, Any], supported: frozenset[str]) -> dict[str, Any]:
     """The reasoning effort in the spelling the endpoint lists; both mean the same."""
-    effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
-    if effort is None:
-        return body
+    others = {k: v for k, v in body.items() if k not in ("reasoning", "reasoning_effort")}
+    reasoning = dict(body.get("reasoning") or {})
+    effort = reasoning.get("effort") or body.get("reasoning_effort")
+    if effort is not None:
+        reasoning["effort"] = effort
     if "reasoning" in supported:
-        reasoning = {"effort": effort} | (body.get("reasoning") or {})
-        return {k: v for k, v in body.items() if k != "reasoning_effort"} | {"reasoning": reasoning}
-    return {k: v for k, v in body.items() if k != "reasoning"} | {"reasoning_effort": effort}
+        return others | {"reasoning": reasoning} if reasoning else others
+    return others if effort is None else others | {"reasoning_effort": effort}
 
 
 def usage_object(usage: Usage, cost: Decimal, lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Shape:
         }
 
     def answer(self, upstream: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
-        choices = [_choice(choice) for choice in upstream.get("choices") or []]
+        choices = [_answer_choice(choice) for choice in upstream.get("choices") or []]
         fingerprint = upstream.get("system_fingerprint")
         body = {"object": "chat.completion", **self._head, "choices": choices}
         return body | {"system_fingerprint": fingerprint, "usage": usage}
@@ -179,6 +180,12 @@ ROUTER_STAGE = (
 )
 
 
+def _answer_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    """A choice with what strict clients insist on and not every provider sends."""
+    message = {"role": "assistant", **choice["message"]}
+    return _choice({"index": 0, **choice, "message": message})
+
+
 def _choice(choice: Any) -> dict[str, Any]:
     native = choice.get("finish_reason")
     given = choice.get("native_finish_reason")
@@ -205,7 +212,8 @@ def spoken_bytes(part: dict[str, Any]) -> int:
         value = part.get(name)
         if isinstance(value, str):
             size += len(value.encode("utf-8", "surrogatepass"))
-    for call in part.get("tool_calls") or []:
+    calls = part.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             size += sum(

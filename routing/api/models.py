@@ -51,6 +51,7 @@ PRICE_NAMES = {
     "web_search": "web_search",
 }
 MOST = 1000
+LONGEST_NUMBER = 18
 
 
 class ModelsView(APIView):
@@ -65,7 +66,8 @@ class ModelsView(APIView):
         offset = _whole_number(request.query_params, "offset", 0)
         limit = _whole_number(request.query_params, "limit", MOST)
         page = entries[offset : offset + limit]
-        links = {"next": None}
+        following = f"{request.path}?offset={offset + limit}&limit={limit}"
+        links = {"next": following if page and offset + limit < len(entries) else None}
         return JsonResponse(
             {"object": "list", "data": page, "total_count": len(entries), "links": links}
         )
@@ -128,6 +130,6 @@ def _whole_number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
         fields.refuse(name, text, f"an integer from 0 to {MOST}")
     return min(int(text), MOST)
