@@ -15,7 +15,8 @@ django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
 from autorouter_site import guard  # noqa: E402 - Django must be set up first
-from autorouter_site.lean import LeanHandler, Receive, Send  # noqa: E402
+from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
+from routing import errors  # noqa: E402
 from routing.api.chat import ChatCompletionsView  # noqa: E402
 from routing.process import Process  # noqa: E402
 from routing.upstream import Upstream  # noqa: E402
@@ -44,7 +45,10 @@ class Application:
         lean = scope["path"] in COMPLETION_PATHS
         if await guard.refuse(scope, send, lean=lean):
             return
-        if lean:
+        if scope["path"] == "/readyz" and self.process and self.process.draining:
+            stopping = errors.Unavailable("The server is stopping.")
+            await send_response(errors.response(stopping), send)
+        elif lean:
             await self._completions(scope, receive, send, self.process)
         else:
             await django_application(scope, guard.capped(receive), send)

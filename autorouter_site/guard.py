@@ -7,6 +7,8 @@ from routing import errors
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 16 * 1024
+# Servers disagree about which of two counts.
+SINGLE = (b"authorization", b"host", b"content-length", b"x-session-id", b"x-session-affinity")
 # Pages and small API calls; the completion endpoint reads its own body, after the key.
 MOST_BODY_BYTES = 2 * 1024 * 1024
 
@@ -18,8 +20,8 @@ async def refuse(scope: dict[str, Any], send: Send, *, lean: bool) -> bool:
         error = errors.HeadersTooLarge(
             f"Send at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together."
         )
-    elif len([name for name, _ in headers if name == b"authorization"]) > 1:
-        error = errors.InvalidRequest("Send one Authorization header, not several.")
+    elif twice := _sent_twice(headers):
+        error = errors.InvalidRequest(f"Send one {twice.decode()} header, not several.")
     elif _declared_length(headers) > MOST_BODY_BYTES and not lean:
         error = errors.TooLarge(f"The body is larger than {MOST_BODY_BYTES} bytes.")
     else:
@@ -43,6 +45,12 @@ def capped(receive: Receive) -> Receive:
 
 def _size(headers: list[tuple[bytes, bytes]]) -> int:
     return sum(len(name) + len(value) for name, value in headers)
+
+
+def _sent_twice(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """A header that names one thing and came more than once, or b""."""
+    names = [name for name, _ in headers]
+    return next((name for name in SINGLE if names.count(name) > 1), b"")
 
 
 def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:

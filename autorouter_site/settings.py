@@ -78,8 +78,8 @@ TEMPLATES = [
 
 # DATABASE_URL is PostgreSQL; quickstart sets it to its embedded server when it is missing.
 DATABASES = {"default": env.db_url("DATABASE_URL")}
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Under ASGI a page runs in a thread of its own; a connection it kept would serve nobody else.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

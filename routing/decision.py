@@ -195,7 +195,8 @@ async def _pin(question: Question, account: Account, draft: Draft) -> Pin:
     """The session's pin and what becomes of it; never read where the client orders providers."""
     completion = question.completion
     key, explicit = sticky.pin_key(account, completion), completion.session.explicit
-    only = "" if completion.requested == AUTO else draft.order[0]
+    named = question.process.snapshot.catalogue.find(completion.requested)
+    only = named.slug if named else ""
     if completion.provider.order:
         return Pin(key, None, "off", explicit, only)
     pinned = await sticky.find(question.process.pool, key)

@@ -120,6 +120,13 @@ class UpstreamTimeout(ApiError):
     status, error_type = 504, "timeout"
 
 
+# How a failure of every provider is told.
+BY_STATUS: dict[int, type[ApiError]] = {
+    kind.status: kind
+    for kind in (InvalidRequest, RateLimited, ProviderError, Unavailable, UpstreamTimeout)
+}
+
+
 def response(error: ApiError) -> HttpResponse:
     """The error as JSON, never cached, with Retry-After where waiting helps."""
     body = orjson.dumps({"error": error.body()})

@@ -98,14 +98,17 @@ class Exchange:
     def _client_left(self, reason: str) -> None:
         """Stop handing over; end the call where that ends the bill, else bound what is left."""
         self._left = self._left or reason
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        self._empty_queue()
         if self._deadline is None:
             return
         if self._completion.stream and self._progress.offer.cancel_stops_billing:
             self._deadline.leave()
         else:
             self._deadline.limit(DRAIN_SECONDS)
+
+    def _empty_queue(self) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def _run(self, app: str) -> None:
         last: Part = None
@@ -116,6 +119,7 @@ class Exchange:
             last = errors.as_api_error(error)
         except asyncio.CancelledError:
             # Only a process that stops cancels an exchange; its client hears of it first.
+            self._empty_queue()
             stopping = errors.Unavailable("The server is stopping; try again.")
             last = await self._settle_failed(stopping) if self._recording.calls else stopping
         finally:
@@ -386,8 +390,9 @@ def _final(failures: list[AttemptFailed]) -> errors.ApiError:
     else:
         last = [failure for failure in failures if failure.status != 429][-1]
         retry_after = last.retry_after
-    error = errors.ApiError(last.message, retry_after=retry_after)
-    error.status, error.error_type = last.status, last.error_type
+    kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
+    error = kind(last.message)
+    error.error_type, error.retry_after = last.error_type, retry_after
     error.metadata["previous_errors"] = [
         {"code": failure.status, "status": failure.http_status} for failure in failures
     ]

@@ -1,0 +1,284 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection, OperationalError
+
+from activity.ledger import BudgetExceeded
+from activity.models import Attempt, Generation, Rejection, Spend
+from activity.writer import DatabaseAway, Writer
+from tests.conftest import in_db
+from tests.factories import make_user
+
+COST = "0.000000005"
+
+
+@pytest.fixture
+async def user(async_db: None) -> Any:
+    return await in_db(make_user)()
+
+
+@pytest.fixture
+async def writer(async_db: None, tmp_path: Path) -> AsyncIterator[Writer]:
+    writer = Writer(77, tmp_path / "journal")
+    await writer.start()
+    yield writer
+    await writer.close()
+
+
+def make_intent(user: Any, number: int = 1, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": f"gen-{number}",
+        "deadline_seconds": 60.0,
+        "user_id": user.pk,
+        "key_id": 1,
+        "key_name": "Laptop",
+        "app": "",
+        "session": "",
+        "end_user": "",
+        "requested_model": "openrouter/auto",
+        "routed_model": "a/one",
+        "provider": "Up",
+        "streamed": False,
+        "prices": {},
+        "decision": {},
+        "budgets": (),
+        "estimate": Decimal("0.5"),
+        "minimum": Decimal("0.5"),
+    } | fields
+
+
+def make_attempt(number: int = 1, order: int = 1) -> dict[str, Any]:
+    names = {"model": "a/one", "provider": "Up", "upstream_model": "one"}
+    return {"generation_id": f"gen-{number}", "number": order} | names
+
+
+def make_settlement(number: int = 1, **fields: Any) -> dict[str, Any]:
+    texts = ("upstream_id", "native_finish_reason", "error_type")
+    counts = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+    return {
+        "id": f"gen-{number}",
+        "status": "completed",
+        "routed_model": "a/one",
+        "provider": "Up",
+        "attempts": 1,
+        "finish_reason": "stop",
+        "error_code": None,
+        "usage_source": "upstream",
+        "usage_anomaly": False,
+        "cost": COST,
+        "prices": {},
+        "cost_lines": [],
+        "first_token_ms": None,
+        "latency_ms": 5,
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        **dict.fromkeys(texts, ""),
+        **dict.fromkeys(counts, 0),
+    } | fields
+
+
+async def spend() -> dict[str, tuple[Decimal, Decimal]]:
+    rows = Spend.objects.filter(period="total")
+    return {row.owner: (row.spent, row.reserved) async for row in rows}
+
+
+async def test_an_intent_is_committed_before_open_returns(writer: Writer, user: Any) -> None:
+    await writer.open(make_intent(user), make_attempt())
+
+    row = await Generation.objects.aget()
+    assert (row.id, row.status, row.worker) == ("gen-1", "open", 77)
+    assert (await Attempt.objects.aget()).status == "open"
+
+
+async def test_a_settlement_is_final_and_moves_its_cost(writer: Writer, user: Any) -> None:
+    await writer.open(make_intent(user), make_attempt())
+
+    await writer.settle(make_settlement(), [])
+
+    row = await Generation.objects.aget()
+    assert (row.status, row.cost, row.prompt_tokens) == ("completed", Decimal(COST), 10)
+    assert await spend() == {
+        "key:1": (Decimal(COST), Decimal(0)),
+        f"user:{user.pk}": (Decimal(COST), Decimal(0)),
+    }
+
+
+async def test_a_second_settlement_changes_nothing(writer: Writer, user: Any) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    await writer.settle(make_settlement(), [])
+
+    await writer.settle(make_settlement(status="failed", cost="1"), [])
+
+    assert (await Generation.objects.aget()).status == "completed"
+    assert (await spend())["key:1"] == (Decimal(COST), Decimal(0))
+
+
+async def test_many_at_once_are_all_committed(writer: Writer, user: Any) -> None:
+    numbers = range(1, 301)
+
+    await asyncio.gather(*(writer.open(make_intent(user, n), make_attempt(n)) for n in numbers))
+    await asyncio.gather(*(writer.settle(make_settlement(n), []) for n in numbers))
+
+    assert await Generation.objects.filter(status="completed").acount() == 300
+    assert (await spend())["key:1"] == (300 * Decimal(COST), Decimal(0))
+
+
+async def test_a_batch_reserves_in_the_order_of_arrival(writer: Writer, user: Any) -> None:
+    budgets = (("key:1", "total", Decimal(1)),)
+    intents = [make_intent(user, n, budgets=budgets) for n in (1, 2, 3)]
+
+    results = await asyncio.gather(
+        *(writer.open(intent, make_attempt(n)) for n, intent in enumerate(intents, 1)),
+        return_exceptions=True,
+    )
+
+    assert results[:2] == [Decimal("0.5"), Decimal("0.5")]
+    assert isinstance(results[2], BudgetExceeded)
+    assert sorted([row.id async for row in Generation.objects.all()]) == ["gen-1", "gen-2"]
+    assert (await spend())["key:1"] == (Decimal(0), Decimal(1))
+
+
+async def test_a_settlement_releases_what_was_reserved(writer: Writer, user: Any) -> None:
+    budgets = (("key:1", "total", Decimal(1)), (f"user:{user.pk}", "total", Decimal(1)))
+    await writer.open(make_intent(user, budgets=budgets), make_attempt())
+
+    await writer.settle(make_settlement(), [])
+
+    assert set((await spend()).values()) == {(Decimal(COST), Decimal(0))}
+
+
+async def test_one_refused_row_does_not_take_its_batch_with_it(writer: Writer, user: Any) -> None:
+    wrong = make_intent(user, 2, streamed=None)
+
+    results = await asyncio.gather(
+        writer.open(make_intent(user, 1), make_attempt(1)),
+        writer.open(wrong, make_attempt(2)),
+        writer.open(make_intent(user, 3), make_attempt(3)),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in results] == [type(None), DatabaseAway, type(None)]
+    assert sorted([row.id async for row in Generation.objects.all()]) == ["gen-1", "gen-3"]
+
+
+async def test_refusals_are_counted_by_key_and_reason(writer: Writer, user: Any) -> None:
+    writer.reject(1, user.pk, 400, "invalid_request")
+    writer.reject(1, user.pk, 400, "invalid_request")
+    writer.reject(1, user.pk, 404, "not_found")
+    await writer._flush()
+
+    counts = {row.error_type: row.count async for row in Rejection.objects.all()}
+    assert counts == {"invalid_request": 2, "not_found": 1}
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """While it holds True, connections are refused and those that are open break."""
+    away = [False]
+    connect, execute = AsyncConnection.connect, AsyncConnection.execute
+
+    async def refuse(**parameters: Any) -> Any:
+        if away[0]:
+            raise OperationalError("connection refused")
+        return await connect(**parameters)
+
+    async def breaking(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if away[0]:
+            await self.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        return await execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(AsyncConnection, "connect", refuse)
+    monkeypatch.setattr(AsyncConnection, "execute", breaking)
+    return away
+
+
+async def test_without_a_database_no_intent_is_accepted(
+    writer: Writer, user: Any, outage: list[bool]
+) -> None:
+    outage[0] = True
+
+    with pytest.raises(DatabaseAway):
+        await writer.open(make_intent(user), make_attempt())
+
+    outage[0] = False
+    await writer._flush()
+    assert not await Generation.objects.aexists()
+
+
+async def test_without_a_database_a_settlement_waits_in_the_journal(
+    writer: Writer, user: Any, outage: list[bool]
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    outage[0] = True
+
+    await writer.settle(make_settlement(), [])
+
+    assert [line["row"]["id"] for line in writer.journal.read()] == ["gen-1"]
+
+
+async def test_a_database_that_is_back_gets_what_waited(
+    writer: Writer, user: Any, outage: list[bool]
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    outage[0] = True
+    await writer.settle(make_settlement(), [])
+    outage[0] = False
+
+    await writer._flush()
+
+    assert (await Generation.objects.aget()).status == "completed"
+    assert writer.journal.read() == []
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """While it holds True, commits arrive and their answers do not."""
+    away = [False]
+    transaction = AsyncConnection.transaction
+
+    @asynccontextmanager
+    async def unheard(self: Any) -> AsyncIterator[None]:
+        async with transaction(self):
+            yield
+        if away[0]:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(AsyncConnection, "transaction", unheard)
+    return away
+
+
+async def test_an_intent_whose_commit_was_not_heard_of_is_undone(
+    writer: Writer, user: Any, deaf: list[bool]
+) -> None:
+    budgets = (("key:1", "total", Decimal(1)),)
+    deaf[0] = True
+    with pytest.raises(DatabaseAway):
+        await writer.open(make_intent(user, budgets=budgets), make_attempt())
+    reserved = (await spend())["key:1"][1]
+    deaf[0] = False
+
+    await writer._flush()
+
+    assert reserved == Decimal("0.5")
+    assert (await Generation.objects.aget()).status == "interrupted"
+    assert (await spend())["key:1"] == (Decimal(0), Decimal(0))
+
+
+async def test_a_settlement_whose_commit_was_not_heard_of_counts_once(
+    writer: Writer, user: Any, deaf: list[bool]
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    deaf[0] = True
+    await writer.settle(make_settlement(), [])
+    deaf[0] = False
+
+    await writer._flush()
+
+    assert (await spend())["key:1"] == (Decimal(COST), Decimal(0))
+    assert writer.journal.read() == []

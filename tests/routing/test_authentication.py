@@ -1,0 +1,137 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from activity.models import Generation
+from routing.authentication import bearer
+from routing.errors import AuthenticationFailed, InvalidRequest
+from tests.conftest import Api, in_db
+from tests.factories import make_secret, make_user
+from tests.routing.stories import offer
+
+HELLO = {"model": "openrouter/auto", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", " ", "Bearer", "Bearer   ", "Basic abc", "Token abc", "sk-ar-v1-abc", "Bearer\tabc"],
+)
+def test_a_header_without_a_key_is_refused(header: str) -> None:
+    with pytest.raises(AuthenticationFailed, match=r"Authentication|Authorization"):
+        bearer(header)
+
+
+def test_a_missing_header_is_called_missing() -> None:
+    with pytest.raises(AuthenticationFailed, match="Missing Authentication header"):
+        bearer("")
+
+
+@pytest.mark.parametrize("header", ["Bearer a", "bearer a", "BEARER a", " Bearer  a "])
+def test_the_scheme_is_read_without_case(header: str) -> None:
+    assert bearer(header) == "a"
+
+
+def test_two_headers_are_one_too_many() -> None:
+    with pytest.raises(InvalidRequest, match="one Authorization header"):
+        bearer("Bearer a,Bearer b")
+
+
+def forged(secret: str) -> dict[str, str]:
+    return {
+        "wrong checksum": secret[:-1] + ("0" if secret[-1] != "0" else "1"),
+        "beginning of a key": secret[:20] + "x" * (len(secret) - 20),
+        "injection": "' OR 1=1--",
+        "escaped NUL": "%00",
+        "8 KB": "x" * 8000,
+        "emoji": "\N{FOX FACE}",
+        "lower case": secret.lower(),
+    }
+
+
+@pytest.fixture
+def secret(db: None) -> str:
+    return make_secret()[1]
+
+
+@pytest.mark.parametrize("kind", forged("x" * 70))
+def test_a_forged_key_is_unknown_without_a_query(
+    client: Client, secret: str, kind: str, django_assert_num_queries: Any
+) -> None:
+    header = f"Bearer {forged(secret)[kind]}".encode().decode("latin-1")
+
+    with django_assert_num_queries(0):
+        response = client.get("/api/v1/key", headers={"Authorization": header})
+
+    assert response.status_code == 401
+    assert response.json()["error"]["metadata"]["error_type"] == "authentication"
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_key_elsewhere_than_in_the_header_does_not_count(client: Client, secret: str) -> None:
+    client.cookies["key"] = secret
+
+    response = client.get(f"/api/v1/key?api_key={secret}")
+
+    assert response.status_code == 401
+    assert "Missing Authentication header" in response.json()["error"]["message"]
+
+
+STATES: list[dict[str, Any]] = [
+    {"disabled": True},
+    {"expires_at": timezone.now() - timedelta(seconds=1)},
+    {"user": {"is_active": False}},
+]
+OFF = pytest.mark.parametrize("state", STATES, ids=["disabled", "expired", "deactivated"])
+
+
+def make_key_that_is(state: dict[str, Any]) -> str:
+    owner = make_user(**state.get("user", {}))
+    return make_secret(owner, **{name: state[name] for name in state if name != "user"})[1]
+
+
+@OFF
+def test_a_key_that_is_off_is_unknown(client: Client, db: None, state: dict[str, Any]) -> None:
+    headers = {"Authorization": f"Bearer {make_key_that_is(state)}"}
+
+    assert client.get("/api/v1/key", headers=headers).status_code == 401
+
+
+@OFF
+async def test_a_key_that_is_off_completes_nothing(api: Api, state: dict[str, Any]) -> None:
+    secret = await in_db(make_key_that_is)(state)
+
+    response = await api.post(HELLO, secret)
+
+    assert response.status_code == 401
+    assert not await Generation.objects.aexists()
+
+
+@pytest.mark.parametrize("kind", ["wrong checksum", "beginning of a key", "injection", "8 KB"])
+async def test_a_forged_key_completes_nothing(api: Api, kind: str) -> None:
+    response = await api.post(HELLO, forged(api.secret)[kind])
+
+    assert response.status_code == 401
+    assert response.json()["error"]["metadata"]["error_type"] == "authentication"
+
+
+async def test_a_key_that_is_deleted_completes_nothing_more(api: Api) -> None:
+    await offer(api, {})
+    first = await api.post(HELLO)
+    await api.key.adelete()
+    await api.refresh()
+
+    second = await api.post(HELLO)
+
+    assert (first.status_code, second.status_code) == (200, 401)
+
+
+async def test_a_database_that_is_away_is_no_bad_key(api: Api) -> None:
+    await api.process.pool.close()
+
+    response = await api.post(HELLO)
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0

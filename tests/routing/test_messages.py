@@ -1,0 +1,166 @@
+from typing import Any
+
+import pytest
+
+from routing import messages
+from routing.errors import ApiError
+
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def refused(value: Any) -> ApiError:
+    with pytest.raises(ApiError) as refusal:
+        messages.check(value)
+    return refusal.value
+
+
+def user(content: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize(
+    "value", [None, {}, "hi", [], 5, [{"role": "user", "content": "x"}] * 2001]
+)
+def test_messages_are_an_array_of_a_bounded_length(value: Any) -> None:
+    error = refused(value)
+
+    assert (error.status, error.error_type) == (400, "invalid_request")
+    assert error.message.startswith("messages")
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (None, "messages[0]"),
+        ("hi", "messages[0]"),
+        ({}, "messages[0].role"),
+        ({"content": "x"}, "messages[0].role"),
+        ({"role": "root", "content": "x"}, "messages[0].role"),
+        ({"role": 5, "content": "x"}, "messages[0].role"),
+        ({"role": ["user"], "content": "x"}, "messages[0].role"),
+        ({"role": "us\x00er", "content": "x"}, "messages[0].role"),
+        *[({"role": "user", "content": c}, "messages[0].content") for c in (None, 5, {}, [])],
+        ({"role": "user"}, "messages[0].content"),
+        ({"role": "assistant", "content": None}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "tool_calls": []}, "messages[0].content"),
+        ({"role": "tool", "content": "x"}, "messages[0].tool_call_id"),
+        ({"role": "tool", "content": "x", "tool_call_id": ""}, "messages[0].tool_call_id"),
+        ({"role": "user", "content": [{"text": "x"}]}, "messages[0].content[0]"),
+        ({"role": "user", "content": [{"type": "hologram"}]}, "messages[0].content[0]"),
+        ({"role": "user", "content": [{"type": ["text"]}]}, "messages[0].content[0]"),
+        ({"role": "user", "content": ["x"]}, "messages[0].content[0]"),
+        ({"role": "user", "content": [{"type": "text"}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": [{"type": "text", "text": 5}]}, "messages[0].content[0].text"),
+        ({"role": "user", "content": ""}, "messages"),
+        ({"role": "user", "content": [{"type": "text", "text": ""}]}, "messages"),
+    ],
+)
+def test_a_message_that_cannot_be_sent_is_an_invalid_prompt(message: Any, named: str) -> None:
+    error = refused([message])
+
+    assert (error.status, error.error_type) == (400, "invalid_prompt")
+    assert error.metadata["param"] == named
+    assert error.message.startswith(named)
+
+
+@pytest.mark.parametrize("name", ["name", "tool_call_id", "model"])
+@pytest.mark.parametrize("value", ["a\x00b", "a\nb", 5, "x" * 257])
+def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> None:
+    error = refused([{"role": "user", "content": "x", name: value}])
+
+    assert (error.status, error.metadata["param"]) == (400, f"messages[0].{name}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"role": "system", "content": "Be brief"}],
+        [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
+        [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        [{"role": "tool", "content": "42", "tool_call_id": "call_1"}],
+        user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]),
+        user([{"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]),
+        user([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]),
+        user([{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:;base64,AA=="}}]),
+        user([{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]),
+        user([{"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}]),
+        user([{"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}]),
+        user("a\x00b"),
+    ],
+)
+def test_a_good_message_passes_untouched(value: list[dict[str, Any]]) -> None:
+    assert messages.check(value) == value
+
+
+ADDRESSES = ["file:///etc/passwd", "ftp://example.com/a", "gopher://example.com", "//example.com"]
+ADDRESSES += ["javascript:alert(1)", "https://example.com/" + "a" * 2_000_000, "example.com/a.png"]
+ADDRESSES += ["http://127.0.0.1/a", "http://169.254.169.254/latest", "http://[::ffff:7f00:1]/"]
+ADDRESSES += ["http://2130706433/", "http://0.0.0.0/", "http://localhost./", "http://LOCALHOST/"]
+ADDRESSES += ["http://a@127.0.0.1/", "http://a@example.com/", "http://127.0.0.1\\@example.com/"]
+ADDRESSES += ["http://10.0.0.1/", "http://[::1]/", "http://db/", "http://db.internal/", "http://[x"]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_an_address_that_is_not_public_is_no_image(url: str) -> None:
+    error = refused(user([{"type": "image_url", "image_url": {"url": url}}]))
+
+    assert (error.status, error.error_type) == (400, "invalid_image")
+    assert "not allowed" in error.message
+    assert error.metadata["param"] == "messages[0].content[0].image_url.url"
+
+
+@pytest.mark.parametrize(
+    ("url", "error_type"),
+    [
+        ("data:image/png;base64,***", "invalid_image"),
+        ("data:image/png;base64,", "invalid_image"),
+        ("data:image/svg+xml;base64,AAAA", "unsupported_image_format"),
+        ("data:image/pngx;base64,AAAA", "unsupported_image_format"),
+        ("data:text/html;base64,AAAA", "unsupported_image_format"),
+        ("data:video/jpeg;base64,AA,AA,AA", "unsupported_image_format"),
+        ("data:image/png,AAAA", "unsupported_image_format"),
+        ("data:", "unsupported_image_format"),
+        ("", "invalid_image"),
+    ],
+)
+def test_a_data_url_that_is_no_image_is_refused(url: str, error_type: str) -> None:
+    error = refused(user([{"type": "image_url", "image_url": {"url": url}}]))
+
+    assert (error.status, error.error_type) == (400, error_type)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {}},
+        {"type": "file", "file": 5},
+        {"type": "file", "file": {"file_data": 5}},
+        {"type": "file", "file": {"file_data": "file:///etc/passwd"}},
+        {"type": "file", "file": {"file_data": "http://127.0.0.1/a.pdf"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "midi"}},
+        {"type": "input_audio", "input_audio": {"data": "https://example.com", "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
+        {"type": "video_url", "video_url": {"url": "http://127.0.0.1/a.mp4"}},
+        {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AA,AA,AA"}},
+        {"type": "video_url", "video_url": {}},
+    ],
+)
+def test_a_file_or_a_recording_that_cannot_be_sent_is_refused(part: dict[str, Any]) -> None:
+    error = refused(user([part]))
+
+    assert (error.status, error.error_type) == (400, "invalid_prompt")
+    assert error.metadata["param"].startswith("messages[0].content[0]")
+
+
+def test_a_file_id_names_no_file_of_the_caller() -> None:
+    error = refused(user([{"type": "file", "file": {"file_id": "file-1"}}]))
+
+    assert (error.status, error.error_type) == (404, "not_found")
+
+
+def test_the_model_of_an_earlier_answer_stays_with_us() -> None:
+    spoken = {"role": "assistant", "content": "Hi", "model": "a/one"}
+
+    assert messages.upstream([spoken]) == [{"role": "assistant", "content": "Hi"}]
