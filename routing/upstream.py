@@ -1,7 +1,6 @@
 """The only module that calls providers."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,8 +14,8 @@ from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
 from routing.catalog import Offer
+from routing.connector import Connector, PublicResolver
 from routing.streaming import EventParser, EventTooLarge
-from routing.validators import is_private_host
 
 MOST_CONNECTIONS = 1000
 CONNECT_SECONDS = 5.0
@@ -225,27 +224,9 @@ def in_band_failure(error: Any) -> AttemptFailed:
     return _failure(code, http_status=200)
 
 
-class PublicResolver(aiohttp.ThreadedResolver):
-    """Resolves names to public addresses alone, unless host and port are listed as private.
-
-    Checked where the connection is made: a name that was public when it was saved may not be.
-    """
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[Any]:
-        found = await super().resolve(host, port, family)
-        if f"{host}:{port}" in settings.AUTOROUTER_PRIVATE_UPSTREAMS:
-            return list(found)
-        public = [entry for entry in found if not is_private_host(entry["host"])]
-        if not public:
-            raise OSError(f"{host} has no public address; see AUTOROUTER_PRIVATE_UPSTREAMS")
-        return public
-
-
 def _session() -> aiohttp.ClientSession:
     context = ssl.create_default_context()
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=MOST_CONNECTIONS,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         ssl=context,
