@@ -8,7 +8,26 @@ No Django, no network; numpy alone.
 
 from routing.engine.evaluation.data import BadData, Graded, load
 from routing.engine.evaluation.groups import by_key
-from routing.engine.evaluation.judgement import judge, reading_of
-from routing.engine.evaluation.report import Report, evaluate
+from routing.engine.evaluation.judgement import judge
+from routing.engine.evaluation.report import (
+    Quality,
+    Report,
+    evaluate,
+    evaluate_folder,
+    evaluate_groups,
+)
+from routing.engine.evaluation.trial import reading_of
 
-__all__ = ["BadData", "Graded", "Report", "by_key", "evaluate", "judge", "load", "reading_of"]
+__all__ = [
+    "BadData",
+    "Graded",
+    "Quality",
+    "Report",
+    "by_key",
+    "evaluate",
+    "evaluate_folder",
+    "evaluate_groups",
+    "judge",
+    "load",
+    "reading_of",
+]

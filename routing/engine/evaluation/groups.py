@@ -56,7 +56,7 @@ def group(
     """Judge one set of prompts over several splits."""
     runs = [judge(graded, reading, calibrate=calibrate, seed=seed) for seed in seeds]
     aiqlog = [mean_over_pools(run, [one.aiqlog() for one in run]) for run in runs]
-    ladder = [mean_over_pools(run, [dict(one.ladder) for one in run]) for run in runs]
+    ladder = [mean_over_pools(run, [one.ladder for one in run]) for run in runs]
     gains = [100 * (one["router"] - one["hull"]) for one in aiqlog]
     return Group(
         name,

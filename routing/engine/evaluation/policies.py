@@ -156,6 +156,24 @@ def steps(table: Table, score: Pair) -> Family:
     )
 
 
+def best_affordable(table: Table) -> Curve:
+    """The best single model that each cost allows, without mixing: stairs below the hull.
+
+    Which of two models is the better is read from the calibration share.
+    """
+    quality, costs = table.scores.calibration.mean(axis=0), table.costs.rest.mean(axis=0)
+    cheap_first = np.lexsort((-quality, costs)).tolist()
+    start = cheap_first.index(int(table.static()[0]))
+    stairs = [cheap_first[start]]
+    for model in cheap_first[start:]:
+        if quality[model] > quality[stairs[-1]]:
+            stairs.append(model)
+    # A stair: the level before holds up to the very cost at which the next model can be paid.
+    edges = np.repeat(costs[stairs], 2)[1:]
+    edges[1::2] = np.nextafter(edges[1::2], 0)
+    return Curve(edges, np.repeat(table.scores.rest.mean(axis=0)[stairs], 2)[:-1])
+
+
 def oracle(table: Table) -> Curve:
     """The hull of choices that know every grade and cost beforehand: the bound of all policies."""
     scores, costs = table.scores.rest, table.costs.rest

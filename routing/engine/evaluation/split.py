@@ -11,8 +11,10 @@ from routing.engine.evaluation.data import BadData, Graded, Prompt
 
 Ints = NDArray[np.intp]
 
-# Fewer say nothing: the standard error of a mean score of .5 over 20 is 11 points.
+# Fewer prompts say nothing: the standard error of a mean score of .5 over 20 is 11 points. Nor are
+# they worth a pool of their own below this share of all: random gaps make hundreds of pools.
 MIN_PROMPTS = 20
+MIN_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +29,29 @@ def pools(graded: Graded) -> list[Pool]:
     """Divide the data into complete tables, the commonest set of models first.
 
     Each takes all prompts that every model of its set was graded on; what is left is divided
-    again. Sets with fewer than MIN_PROMPTS prompts are left out.
+    again. Sets with fewer prompts than MIN_PROMPTS or MIN_SHARE are left out. Raises BadData if
+    none remains.
     """
     known = np.isfinite(graded.scores)
-    left = np.arange(len(graded.prompts))
+    enough = max(MIN_PROMPTS, MIN_SHARE * len(known))
+    left = np.arange(len(known))
     found = []
-    while left.size >= MIN_PROMPTS:
-        sets = Counter(row.tobytes() for row in known[left])
-        common = min(sets, key=lambda one: (-sets[one], one))
-        models = np.flatnonzero(np.frombuffer(common, dtype=bool))
+    while left.size >= enough:
+        models = _commonest(known[left])
         inside = known[np.ix_(left, models)].all(axis=1)
-        if sets[common] < MIN_PROMPTS and inside.sum() < MIN_PROMPTS:
-            break
-        if inside.sum() >= MIN_PROMPTS and models.size > 1:
+        if models.size > 1 and inside.sum() >= enough:
             found.append(Pool(left[inside], models))
         left = left[~inside]
     if not found:
         raise BadData(f"No {MIN_PROMPTS} prompts were graded on the same two or more models.")
     return found
+
+
+def _commonest(known: NDArray[np.bool_]) -> Ints:
+    """Return the set of models that most rows have exactly, the larger on a tie."""
+    sets = Counter(row.tobytes() for row in known)
+    common = max(sets, key=lambda one: (sets[one], sum(one), one))
+    return np.flatnonzero(np.frombuffer(common, dtype=bool))
 
 
 def split(prompts: tuple[Prompt, ...], share: float, seed: int) -> tuple[Ints, Ints]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from routing.engine.evaluation import BadData, evaluate, load
+from routing.engine.evaluation import BadData, evaluate_folder, evaluate_groups
+from routing.engine.evaluation.text import group_lines, lines
 
 
 class Command(BaseCommand):
@@ -15,16 +16,48 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("dir", type=Path, help="Folder with prompts.jsonl and scores.csv.")
-        parser.add_argument("--calibrate", type=float, default=0.3)
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument(
+            "dir",
+            type=Path,
+            metavar="DIR",
+            help="Folder with prompts.jsonl[.gz] and scores.csv[.gz], perhaps labels.jsonl[.gz].",
+        )
+        parser.add_argument(
+            "--calibrate",
+            type=float,
+            default=0.3,
+            metavar="SHARE",
+            help="Share of the prompts that the models' abilities are fitted on (0.3).",
+        )
+        parser.add_argument(
+            "--pair",
+            nargs=2,
+            metavar=("STRONG", "WEAK"),
+            help="Also route between these two models, with RouteLLM's figures.",
+        )
+        parser.add_argument("--seed", type=int, default=0, help="Which split of the prompts (0).")
+        parser.add_argument("--json", action="store_true", help="End with one line of JSON.")
+        parser.add_argument(
+            "--by",
+            metavar="KEY",
+            help="Instead, judge the prompts of each value of a key (such as dataset) alone.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = evaluate(
-                load(options["dir"]), calibrate=options["calibrate"], seed=options["seed"]
-            )
+            self._evaluate(**options)
         except BadData as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(json.dumps(report.as_json()))
+
+    def _evaluate(self, **options: Any) -> None:
+        if options["by"]:
+            groups = evaluate_groups(options["dir"], options["by"], calibrate=options["calibrate"])
+            self.stdout.write("\n".join(group_lines(groups)))
+            return
+        pair = options["pair"] and tuple(options["pair"])
+        report = evaluate_folder(
+            options["dir"], calibrate=options["calibrate"], seed=options["seed"], pair=pair
+        )
+        self.stdout.write("\n".join(lines(report)))
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json()))
