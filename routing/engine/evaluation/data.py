@@ -69,12 +69,15 @@ def load(folder: Path) -> Graded:
     Raises BadData for a missing file or key, a number out of range, an unknown or repeated id.
     """
     prompts = list(read_prompts(find(folder, "prompts.jsonl")))
-    return graded(prompts, read_scores(find(folder, "scores.csv"), {one.id for one in prompts}))
+    path = find(folder, "scores.csv")
+    scores = list(read_scores(path, {one.id for one in prompts}))
+    if not scores:
+        raise BadData(f"{path.name} has no scores.")
+    return graded(prompts, scores)
 
 
-def graded(prompts: Sequence[Prompt], scores: Iterator[Score] | Sequence[Score]) -> Graded:
+def graded(prompts: Sequence[Prompt], rows: Sequence[Score]) -> Graded:
     """Arrange scores as a table; a cell graded more than once is the mean of its grades."""
-    rows = list(scores)
     known = sorted({row.id for row in rows})
     models = sorted({row.model for row in rows})
     row_of = {name: at for at, name in enumerate(known)}

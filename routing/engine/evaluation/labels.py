@@ -20,6 +20,7 @@ BINS = 15
 KINDS = {
     "tool use": ("agent",),
     "tool_use": ("agent",),
+    "extraction": ("summarization",),
     "classification": ("extraction", "summarization"),
     "classification/extraction": ("extraction", "summarization"),
     "translation": ("writing:translation", "translation"),
@@ -84,11 +85,12 @@ def judge_labels(labels: Labels, analyse: Analyse) -> Typing:
         analyse(read([{"role": "user", "content": label.text}])).tasks for label in labels.labels
     ]
     tasks = tuple(posteriors[0])
-    class_of = _classes(tasks, {label.target for label in labels.labels})
-    names = tuple(sorted({*class_of.values(), *(one.target for one in labels.labels)}))
+    targets = _targets(tasks, {label.target for label in labels.labels})
+    class_of = {task: _class_of(task, set(targets.values())) for task in tasks}
+    names = tuple(sorted({*class_of.values(), *targets.values()}))
     belongs = np.array([[class_of[task] == name for name in names] for task in tasks], dtype=float)
     shares = np.array([[one[task] for task in tasks] for one in posteriors]) @ belongs
-    said = np.array([names.index(label.target) for label in labels.labels])
+    said = np.array([names.index(targets[label.target]) for label in labels.labels])
     return _typing(shares, said, (names, labels.skipped))
 
 
@@ -111,20 +113,25 @@ def _typing(
     return Typing(float(right.mean()), error, len(said), skipped, names, confusion)
 
 
-def _classes(tasks: Sequence[str], targets: set[str]) -> dict[str, str]:
-    """Return the class that each of our tasks counts as."""
-    words = {task: _words_for(task) for task in tasks}
-    accepted = {word for task in tasks for word in words[task]}
-    unknown = sorted(targets - accepted)
-    if unknown:
-        raise BadData(
-            f"label-map.json: {unknown[0]!r} is no task or group of ours; accepted are "
-            f"{', '.join(sorted(accepted))}."
-        )
-    return {
-        task: next((word for word in words[task] if word in targets), words[task][-1])
-        for task in tasks
-    }
+def _targets(tasks: Sequence[str], targets: set[str]) -> dict[str, str]:
+    """Return the name that stands for each target: itself, or its group where ours is coarser."""
+    accepted = {word for task in tasks for word in _words_for(task)}
+    found = {}
+    for target in sorted(targets):
+        parts = target.split(":")
+        names = [":".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        known = next((name for name in names if name in accepted), None)
+        if known is None:
+            raise BadData(
+                f"label-map.json: {target!r} is no task or group of ours; accepted are "
+                f"{', '.join(sorted(accepted))}."
+            )
+        found[target] = known
+    return found
+
+
+def _class_of(task: str, targets: set[str]) -> str:
+    return next((word for word in _words_for(task) if word in targets), task.split(":")[0])
 
 
 def _words_for(task: str) -> tuple[str, ...]:
