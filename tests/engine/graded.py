@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from routing.engine.analysis import TASKS, analyse, read
+from routing.engine.analysis import analyse, read
 from routing.engine.evaluation.data import Prompt, Score, graded
 
 PLAIN = analyse(read([{"role": "user", "content": "hi"}]))
-WORLD_TASKS = ("code:generation", "math:problem", "writing:creative")
+WORLD_TASKS = ("code", "math", "writing")
 
 # Logits of three models per task, and USD per prompt: each task has its own bargain.
 ABILITIES = {
@@ -50,7 +50,7 @@ def knowing(conversation):
     """An analysis that reads a world's prompts as they are."""
     task, difficulty, *_ = conversation.turns[-1].split()
     return replace(
-        PLAIN, tasks=dict.fromkeys(TASKS, 0.0) | {task: 1.0}, difficulty=float(difficulty)
+        PLAIN, tasks=dict.fromkeys(WORLD_TASKS, 0.0) | {task: 1.0}, difficulty=float(difficulty)
     )
 
 
@@ -60,7 +60,7 @@ def shuffled(seed=0):
 
     def analyse_another(conversation):
         task = WORLD_TASKS[int(lots.integers(len(WORLD_TASKS)))]
-        tasks = dict.fromkeys(TASKS, 0.0) | {task: 1.0}
+        tasks = dict.fromkeys(WORLD_TASKS, 0.0) | {task: 1.0}
         return replace(PLAIN, tasks=tasks, difficulty=float(lots.normal()))
 
     return analyse_another

@@ -104,7 +104,7 @@ def test_abilities_of_a_world_are_found():
 
     abilities = fit(reading_of(data, knowing), data.scores)
 
-    large, middle, small = abilities.logits[:, [0, 2]]
+    large, middle, small = abilities.logits[:, :2]
     assert large == pytest.approx([2.0, 2.0], abs=0.3)
     assert small == pytest.approx([2.0, -1.5], abs=0.3)
     assert middle == pytest.approx([0.0, 2.0], abs=0.3)
@@ -173,7 +173,7 @@ def test_each_value_of_a_key_is_judged_by_itself():
 
     groups = by_key(data, lambda _, part: reading_of(part, analyse), key="task", seeds=(0, 1))
 
-    assert [one.name for one in groups] == ["code:generation", "math:problem", "writing:creative"]
+    assert [one.name for one in groups] == ["code", "math", "writing"]
     assert sum(one.n for one in groups) == pytest.approx(630, abs=3)
 
 

@@ -58,7 +58,7 @@ def test_groups_end_with_all_together(folder):
     text = list(group_lines(evaluate_groups(folder, "task")))
 
     assert "all together" in text[-2]
-    assert "mean gain" in text[-1]
+    assert "mean gain of the sets" in text[-1]
 
 
 def test_table_aligns_names_left_and_numbers_right():

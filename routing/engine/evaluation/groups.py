@@ -14,6 +14,9 @@ MIN_GROUP = 100
 
 SEEDS = (0, 1, 2, 3, 4)
 
+# The name of the set that holds all others.
+TOGETHER = "all together"
+
 
 class Group(NamedTuple):
     """Figures of one data set: means over seeds, and the spread of router - hull between them."""

@@ -131,7 +131,7 @@ def _targets(tasks: Sequence[str], targets: set[str]) -> dict[str, str]:
 
 
 def _class_of(task: str, targets: set[str]) -> str:
-    return next((word for word in _words_for(task) if word in targets), task.split(":")[0])
+    return next((word for word in _words_for(task) if word in targets), task.partition(":")[0])
 
 
 def _words_for(task: str) -> tuple[str, ...]:

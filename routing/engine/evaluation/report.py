@@ -11,7 +11,7 @@ from routing.engine.analysis import analyse as analyse_in_place
 from routing.engine.evaluation.abilities import Reading
 from routing.engine.evaluation.baselines import baselines
 from routing.engine.evaluation.data import BadData, Graded, load
-from routing.engine.evaluation.groups import SEEDS, Group, by_key, group
+from routing.engine.evaluation.groups import SEEDS, TOGETHER, Group, by_key, group
 from routing.engine.evaluation.judgement import PLACES, Figures, Judgement, judge, mean_over_pools
 from routing.engine.evaluation.labels import Typing, judge_labels, load_labels
 from routing.engine.evaluation.pair import PairFigures, judge_pair
@@ -100,7 +100,7 @@ def evaluate_groups(folder: Path, key: str, *, calibrate: float = 0.3) -> list[G
         return reading.of(np.array([row_of[prompt.id] for prompt in part.prompts]))
 
     groups = by_key(graded, reading_for, key=key, calibrate=calibrate)
-    return [*groups, group("all together", graded, reading, seeds=SEEDS, calibrate=calibrate)]
+    return [*groups, group(TOGETHER, graded, reading, seeds=SEEDS, calibrate=calibrate)]
 
 
 def evaluate(

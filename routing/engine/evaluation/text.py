@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from routing.engine.evaluation.groups import Group
+from routing.engine.evaluation.groups import TOGETHER, Group
 from routing.engine.evaluation.judgement import PLACES
 from routing.engine.evaluation.labels import Typing
 from routing.engine.evaluation.pair import PairFigures
@@ -63,8 +63,8 @@ def group_lines(groups: Sequence[Group]) -> Iterator[str]:
         for one in groups
     ]
     yield from table(("set", "judged", *names, "gain", "+-", "ladder"), rows)
-    gains = [one.gain for one in groups]
-    yield f"mean gain {sum(gains) / len(gains):+.2f}, lowest {min(gains):+.2f}"
+    gains = [one.gain for one in groups if one.name != TOGETHER]
+    yield f"mean gain of the sets {sum(gains) / len(gains):+.2f}, lowest {min(gains):+.2f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> Iterator[str]:

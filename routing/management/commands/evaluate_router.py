@@ -40,10 +40,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--by",
             metavar="KEY",
-            help="Instead, judge the prompts of each value of a key (such as dataset) alone.",
+            help="Instead, judge each value of a key, such as dataset, by itself, over five seeds.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["by"] and (options["json"] or options["pair"]):
+            raise CommandError("--by prints one table; --json and --pair go without it.")
         try:
             self._evaluate(**options)
         except BadData as error:
