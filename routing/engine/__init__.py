@@ -3,5 +3,4 @@
 Pure functions over numbers: no Django, no network, nothing of ours from outside this folder.
 """
 
-# Stored with each generation, so that a decision can be traced to the rules that made it.
-VERSION = "rules-1"
+from routing.engine.version import VERSION as VERSION

@@ -2,69 +2,56 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log2
+from math import exp, log
 
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.engine.axis import (
+    TOKENS_AT_ONE,
+    TOKENS_PER_POINT,
+    complexity_of,
+    difficulty_of,
+)
 from routing.engine.conversation import Conversation, is_housekeeping, read
-from routing.engine.cues import TASKS
-from routing.engine.features import UNDETERMINED, Cues, read_cues
+from routing.engine.features import UNDETERMINED, read_features
+from routing.engine.heads import HEADS, Reading, read_heads
+from routing.engine.tasks import GROUP_OF, TASKS
 
 __all__ = ["TASKS", "Analysis", "Conversation", "analyse", "read"]
 
-# Log-odds before any cue: most of what people type is chat or a question, and some tasks announce
-# themselves, so that their absence says something. Judged; there is no traffic yet to count.
-PRIOR = {
-    "chat": 0.5,
-    "knowledge": 0.5,
-    "code:debugging": -1.0,
-    "roleplay": -1.0,
-    "agent": -1.0,
-    "extraction": -0.5,
-    "summarization": -0.5,
-    "translation": -1.0,
-    "vision": -4.0,
-}
-
-# Cues overlap ("def" and "python" say the same twice): past this their sum says nothing more.
-MAX_LOG_ODDS = 6.0
-
 # What else than the last turn says of its task; after a short one ("and faster?") it says more.
-EARLIER_WEIGHT = 0.3
-EARLIER_WEIGHT_SHORT = 0.8
+EARLIER_WEIGHT = 0.2
+EARLIER_WEIGHT_SHORT = 0.5
 SYSTEM_WEIGHT = 0.3
+
+# How much of an earlier turn's difficulty a short one that goes on from it takes over.
+EARLIER_DIFFICULTY = 0.8
 SHORT_TURN_WORDS = 12
 
-# A greeting at the head of a long request is politeness: chat counts in full up to this length.
-CHAT_WORDS = 12
-
-# What the request itself says, in log-odds like the cues.
+# What the request itself says, in log-odds. Pictures settle it; without one nobody asks of one.
 TOOLS_LOG_ODDS = 2.0
 FORMAT_LOG_ODDS = 1.0
 VISION_LOG_ODDS = 8.0
+NO_VISION_LOG_ODDS = -4.0
 
-# Complexity by length alone, as log2 of words: one word 1.0, ten 1.7, a hundred 2.3.
-COMPLEXITY_PER_DOUBLING = 0.2
-
-# The most that hard cues add, and the sum of them that adds about two thirds of it.
-MAX_HARDNESS = 2.8
-HARDNESS_SCALE = 3.0
-
-# From one level of LiveCodeBench to the next, 20 models lose 2.4 and then 1.8 logits; with its
-# three levels taken as 2, 3.3 and 4.6, that is 1.6 logits a point. It has no trifles: below 2 the
-# slope doubles, so that a model of 2024 gets a greeting right 98 times in 100.
-LOGITS_PER_POINT = 1.6
-TYPICAL_COMPLEXITY = 2.8
-TRIFLE_COMPLEXITY = 2.0
+# Nothing said at all is small talk.
+SILENCE = Reading(
+    np.array([4.0 * (task == "chat:smalltalk") for task in TASKS], dtype=np.float32),
+    difficulty_of(1.0),
+    4.0,
+)
 
 # A title or some tags: the weakest model rounds to 1.00, so that price alone decides.
 HOUSEKEEPING_DIFFICULTY = -6.0
 
-# Tokens of an average model, reasoning included: LLMRouterBench's 13 models spend a geometric mean
-# of 300 on SimpleQA (2 here), 1,600 on MMLU-Pro (3), 3,200 on GPQA (4), 6,200 on AIME (5).
-TOKENS_AT_ONE = 100.0
-TOKENS_PER_POINT = 2.9
+# What the heads may say. Graded data sets lie within 2 logits and prompts within another one or
+# two of them: a higher guess has nothing behind it, and above this even the best models of today
+# are predicted to fail more often than not, so that none would be worth its price.
+EASIEST, HARDEST = difficulty_of(1.0), difficulty_of(4.5)
 
 # Answers that are short whatever the task's hardness: of ours, only the judgement is the source.
-LENGTH_OF_TASK = {
+LENGTH_OF_GROUP = {
     "extraction": 0.4,
     "summarization": 0.5,
     "chat": 0.6,
@@ -73,6 +60,24 @@ LENGTH_OF_TASK = {
     "translation": 0.6,
 }
 HOUSEKEEPING_TOKENS = 30.0
+# The answer to a problem of complexity 4.5 (axis.py); the linear head knows no end.
+MOST_LOG_TOKENS = log(TOKENS_AT_ONE * TOKENS_PER_POINT**3.5)
+
+Floats = NDArray[np.float32]
+
+
+def _on(*tasks: str) -> Floats:
+    """Return 1 for each of some tasks and 0 for the others."""
+    return np.array([float(task in tasks) for task in TASKS], dtype=np.float32)
+
+
+_VISION = _on("vision:question", "vision:document")
+_TOOLS = TOOLS_LOG_ODDS * _on("agent:tools")
+_FORMAT = FORMAT_LOG_ODDS * _on("extraction:fields")
+_LENGTHS = np.array([LENGTH_OF_GROUP.get(GROUP_OF[task], 1.0) for task in TASKS])
+# Small talk and sums are trifles by what they are; the heads draw them to the mean.
+_TRIFLES = _on("chat:smalltalk", "math:conversion")
+_SMALLTALK = _on("chat:smalltalk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,82 +102,78 @@ class Analysis:
 
 
 def analyse(conversation: Conversation) -> Analysis:
-    """Estimate the task, difficulty and size of a conversation from rules.
+    """Estimate the task, difficulty and size of a conversation by the learned heads.
 
-    The posterior is softmax(prior + cues), capped: never certain, so that one misread word moves
-    the choice by little. Difficulty is the complexity on the scale of logits.
-    Same input, same output; no text at all is a typical chat.
+    The posterior is the softmax of the last turn's scores, to which earlier turns and the system
+    prompt add with less weight, and the request's own marks (tools, pictures) in log-odds.
+    Same input, same output; nothing said at all is small talk.
+    Source: artefact/, made by training/; README.md and MODEL_CARD.md.
     """
-    said = [read_cues(turn) for turn in reversed(conversation.turns)]
-    last = said[0] if said else Cues([0.0] * len(TASKS), 0.0, 0, UNDETERMINED)
-    tasks = _posterior(_log_odds(conversation, last, said[1:]))
+    said = [read_features(turn) for turn in reversed(conversation.turns)]
+    readings = [read_heads(one, HEADS) for one in said] or [SILENCE]
+    short = bool(said) and said[0].cues.words < SHORT_TURN_WORDS
+    tasks = _posterior(_scores(conversation, readings, short=short))
     housekeeping = is_housekeeping(conversation)
-    complexity = 1.0 if housekeeping else _complexity(last, said[1:])
+    difficulty = _difficulty(readings, trifling=float(_TRIFLES @ tasks), short=short)
     return Analysis(
-        tasks=tasks,
-        difficulty=HOUSEKEEPING_DIFFICULTY if housekeeping else _difficulty(complexity),
-        complexity=round(complexity),
+        tasks=dict(zip(TASKS, tasks.tolist(), strict=True)),
+        difficulty=HOUSEKEEPING_DIFFICULTY if housekeeping else min(difficulty, HARDEST),
+        complexity=1 if housekeeping else round(complexity_of(difficulty)),
         prompt_tokens=conversation.prompt_tokens,
-        output_tokens=_output_tokens(conversation, tasks, complexity, housekeeping=housekeeping),
+        output_tokens=_output_tokens(conversation, readings[0], tasks, housekeeping=housekeeping),
         max_output_tokens=conversation.max_output_tokens,
-        language=last.language,
+        language=said[0].cues.language if said else UNDETERMINED,
         capabilities=_capabilities(conversation),
         housekeeping=housekeeping,
     )
 
 
-def _log_odds(conversation: Conversation, last: Cues, earlier: Sequence[Cues]) -> list[float]:
-    odds = [PRIOR.get(task, 0.0) + own for task, own in zip(TASKS, last.tasks, strict=True)]
-    weight = EARLIER_WEIGHT_SHORT if last.words < SHORT_TURN_WORDS else EARLIER_WEIGHT
-    for cues in earlier:
-        odds = [sum_ + weight * own for sum_, own in zip(odds, cues.tasks, strict=True)]
+def _scores(conversation: Conversation, readings: Sequence[Reading], *, short: bool) -> Floats:
+    scores = readings[0].scores
+    weight = EARLIER_WEIGHT_SHORT if short else EARLIER_WEIGHT
+    # "thanks!" says all there is to say, whatever came before.
+    weight *= 1 - float(_SMALLTALK @ _posterior(scores))
+    for earlier in readings[1:]:
+        scores = scores + np.float32(weight) * earlier.scores
         weight /= 2
     if conversation.system:
-        system = read_cues(conversation.system).tasks
-        odds = [sum_ + SYSTEM_WEIGHT * own for sum_, own in zip(odds, system, strict=True)]
-    chat = TASKS.index("chat")
-    odds[chat] = min(odds[chat], MAX_LOG_ODDS) * min(1.0, CHAT_WORDS / max(last.words, 1))
-    odds[TASKS.index("agent")] += TOOLS_LOG_ODDS * bool(conversation.tool_names)
-    odds[TASKS.index("extraction")] += FORMAT_LOG_ODDS * (conversation.response_format != "text")
-    odds[TASKS.index("vision")] += VISION_LOG_ODDS * bool(
-        conversation.attachments & {"image", "video"}
-    )
-    return odds
+        system = read_heads(read_features(conversation.system), HEADS)
+        scores = scores + np.float32(SYSTEM_WEIGHT) * system.scores
+    if conversation.tool_names:
+        scores = scores + _TOOLS
+    if conversation.response_format != "text":
+        scores = scores + _FORMAT
+    seen = conversation.attachments & {"image", "video"}
+    return scores + np.float32(VISION_LOG_ODDS if seen else NO_VISION_LOG_ODDS) * _VISION
 
 
-def _posterior(log_odds: Sequence[float]) -> dict[str, float]:
-    weights = [exp(min(odds, MAX_LOG_ODDS)) for odds in log_odds]
-    total = sum(weights)
-    return {task: weight / total for task, weight in zip(TASKS, weights, strict=True)}
+def _posterior(scores: Floats) -> NDArray[np.float64]:
+    powers = np.exp((scores - scores.max()).astype(np.float64))
+    result: NDArray[np.float64] = powers / powers.sum()
+    return result
 
 
-def _complexity(last: Cues, earlier: Sequence[Cues]) -> float:
-    """Return 1-5: length raises it slowly, hard cues quickly and then less and less."""
-    hardness = last.hardness
-    # "and without a lock?" is as hard as what it follows; "thanks" is not.
-    if last.words < SHORT_TURN_WORDS and hardness >= 0:
-        hardness = max([hardness, *(EARLIER_WEIGHT_SHORT * cues.hardness for cues in earlier)])
-    by_length = 1 + COMPLEXITY_PER_DOUBLING * log2(max(last.words, 1))
-    by_cues = MAX_HARDNESS * (1 - exp(-max(hardness, 0.0) / HARDNESS_SCALE)) + min(hardness, 0.0)
-    return min(max(by_length + by_cues, 1.0), 5.0)
-
-
-def _difficulty(complexity: float) -> float:
-    trifling = min(complexity - TRIFLE_COMPLEXITY, 0.0)
-    return LOGITS_PER_POINT * (complexity - TYPICAL_COMPLEXITY + trifling)
+def _difficulty(readings: Sequence[Reading], *, trifling: float, short: bool) -> float:
+    """Return logits; "and without a lock?" is as hard as what it follows, "thanks" is not."""
+    difficulty = readings[0].difficulty
+    if short:
+        rest = EARLIER_DIFFICULTY * (1 - trifling)
+        for earlier in readings[1:]:
+            difficulty += rest * max(earlier.difficulty - difficulty, 0.0)
+    difficulty += trifling * min(EASIEST - difficulty, 0.0)
+    return max(difficulty, EASIEST)
 
 
 def _output_tokens(
     conversation: Conversation,
-    tasks: Mapping[str, float],
-    complexity: float,
+    last: Reading,
+    tasks: NDArray[np.float64],
     *,
     housekeeping: bool,
 ) -> float:
     tokens = HOUSEKEEPING_TOKENS
     if not housekeeping:
-        length = sum(share * LENGTH_OF_TASK.get(task, 1.0) for task, share in tasks.items())
-        tokens = length * TOKENS_AT_ONE * TOKENS_PER_POINT ** (complexity - 1)
+        tokens = float(_LENGTHS @ tasks) * exp(min(last.log_tokens, MOST_LOG_TOKENS))
     if conversation.max_output_tokens is not None:
         return min(tokens, float(conversation.max_output_tokens))
     return tokens

@@ -6,22 +6,6 @@ Praise, urgency, names of models and words such as "best", "route" or "hard" are
 purpose: a text must not be able to pick its model.
 """
 
-TASKS = (
-    "code",
-    "code:debugging",
-    "math",
-    "reasoning",
-    "knowledge",
-    "writing",
-    "roleplay",
-    "agent",
-    "extraction",
-    "summarization",
-    "translation",
-    "chat",
-    "vision",
-)
-
 # task, log-odds, words. A word stands in as many rows as it is ambiguous.
 TASK_WORDS = (
     ("code", 2.5, "python javascript typescript golang kotlin django flask fastapi numpy pandas"),

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, log
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.engine.analysis import Analysis
-from routing.engine.cues import TASKS
+from routing.engine.tasks import GROUP_OF, TASKS
 
 # One logit of difficulty costs one logit of success: the axis is defined so (see analysis).
 SLOPE = 1.0
@@ -21,6 +22,13 @@ OFFSET = 1.5
 
 # Qualities closer than this are equal to the choice: a typo moves a prediction by less.
 QUALITY_DECIMALS = 2
+
+# What is predicted from is rounded as well: difficulty to half a point of complexity, tokens to
+# a factor of 1.4, the posterior to tenths. At 7, over 60 prompts, a swap of two letters kept the
+# pick in 80 % of 600 variants without this and in 87 % with it.
+DIFFICULTY_STEP = 0.8
+LOG_TOKENS_STEP = 0.35
+POSTERIOR_STEP = 0.1
 
 # Half an 80 % interval of a normal distribution, in standard deviations.
 INTERVAL_SD = 1.28
@@ -71,7 +79,7 @@ def _load(path: Path) -> _Abilities:
     figures = np.array([float(row["figures"]) for row in table])
     return _Abilities(
         rows={row["slug"]: at for at, row in enumerate(table)},
-        logits=np.array([[float(row[task]) for task in TASKS] for row in table]),
+        logits=np.array([[float(row[GROUP_OF[task]]) for task in TASKS] for row in table]),
         verbosity=np.array([float(row["verbosity"]) for row in table]),
         sd=np.sqrt(CELL_SD**2 + MODEL_SD**2 / (1 + figures)),
     )
@@ -83,8 +91,8 @@ _ABILITIES = _load(Path(__file__).with_name("abilities.csv"))
 def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Prediction]:
     """Predict P(success) and cost of each candidate, in the order given.
 
-    P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET), rounded here, before any
-    ranking, so that two near-equals do not change places over a typo.
+    P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET); what goes in and what comes out
+    is rounded here, before any ranking, so that near-equals do not change places over a typo.
 
     Shapes: n = len(candidates); logits (n, len(TASKS)), everything else (n,), float64.
     Units: abilities and difficulty in logits, prices in USD per token, cost in USD per request.
@@ -93,13 +101,28 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     """
     unknown = _ABILITIES.rows[UNKNOWN]
     rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
-    posterior = np.array([analysis.tasks[task] for task in TASKS])
-    logit = _ABILITIES.logits[rows] @ posterior - SLOPE * analysis.difficulty + OFFSET
+    logit = _ABILITIES.logits[rows] @ _posterior(analysis) - SLOPE * _difficulty(analysis) + OFFSET
     margin = INTERVAL_SD * _ABILITIES.sd[rows]
     quality, low, high = (_probability(x) for x in (logit, logit - margin, logit + margin))
     cost = _cost_usd(analysis, candidates, _ABILITIES.verbosity[rows])
     slugs = [one.slug for one in candidates]
     return list(map(Prediction, slugs, quality, low, high, cost))
+
+
+def _posterior(analysis: Analysis) -> Floats:
+    exact = np.array([analysis.tasks[task] for task in TASKS])
+    rounded = np.rint(exact / POSTERIOR_STEP)
+    total = rounded.sum()
+    result: Floats = rounded / total if total else exact
+    return result
+
+
+def _difficulty(analysis: Analysis) -> float:
+    return round(analysis.difficulty / DIFFICULTY_STEP) * DIFFICULTY_STEP
+
+
+def _output_tokens(analysis: Analysis) -> float:
+    return exp(round(log(max(analysis.output_tokens, 1.0)) / LOG_TOKENS_STEP) * LOG_TOKENS_STEP)
 
 
 def _probability(logit: Floats) -> list[float]:
@@ -114,7 +137,7 @@ def _cost_usd(
     prices = np.array(
         [(one.prompt_price, one.completion_price, one.request_price) for one in candidates]
     ).reshape(-1, 3)
-    output_tokens = analysis.output_tokens * verbosity
+    output_tokens = _output_tokens(analysis) * verbosity
     if analysis.max_output_tokens is not None:
         output_tokens = np.minimum(output_tokens, analysis.max_output_tokens)
     cost = analysis.prompt_tokens * prices[:, 0] + output_tokens * prices[:, 1] + prices[:, 2]

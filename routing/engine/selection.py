@@ -31,7 +31,7 @@ COST_SCALE_USD = 1e-2
 
 # Thousandths of quality that one unit of g is worth, at 0 to 9: over the same prompts each step
 # divides the mean spend by 1.2 to 5.2, by 2.2 on average. README.md has the table.
-PRICE_OF_MONEY = (0, 6, 10, 20, 35, 70, 110, 180, 500, 1200)
+PRICE_OF_MONEY = (0, 6, 20, 35, 55, 85, 125, 180, 400, 1000)
 
 # Quality and g as whole numbers; prices above are in the ratio of the two units.
 QUALITY_UNITS = 1_000_000_000

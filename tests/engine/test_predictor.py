@@ -14,7 +14,7 @@ def make_candidate(slug="openai/gpt-5.2", prompt=1e-6, completion=1e-5, request=
     return Candidate(slug, prompt, completion, request)
 
 
-def make_analysis(task="code", **changes):
+def make_analysis(task="code:generation", **changes):
     tasks = dict.fromkeys(TASKS, 0.0) | {task: 1.0}
     return replace(analyse_text("hi"), tasks=tasks, difficulty=1.0, **changes)
 
@@ -27,21 +27,29 @@ def quality(slug, task):
 @pytest.mark.parametrize(
     ("stronger", "weaker", "task"),
     [
-        ("openai/gpt-5.2-pro", "openai/gpt-5.2", "math"),
-        ("anthropic/claude-opus-4.6", "anthropic/claude-sonnet-4.6", "code"),
-        ("anthropic/claude-sonnet-4.6", "anthropic/claude-haiku-4.5", "code"),
-        ("google/gemini-3.1-pro-preview", "google/gemini-3-flash-preview", "reasoning"),
-        ("openai/gpt-5", "openai/gpt-5-mini", "math"),
-        ("openai/gpt-5-mini", "openai/gpt-5-nano", "math"),
-        ("z-ai/glm-5", "qwen/qwen3-235b-a22b", "code"),
-        ("x-ai/grok-4", "x-ai/grok-3", "math"),
-        ("mistralai/mistral-medium-3.1", "mistralai/mistral-small-3.2-24b-instruct-2506", "chat"),
-        ("mistralai/mistral-medium-3.1", "mistralai/mistral-large", "writing"),
-        ("mistralai/codestral-2508", "mistralai/mistral-small-3.2-24b-instruct-2506", "code"),
-        ("mistralai/mistral-medium-3.1", "mistralai/codestral-2508", "writing"),
-        ("perplexity/sonar", "meta-llama/llama-3.3-70b-instruct", "knowledge"),
-        ("openai/gpt-5-mini", "perplexity/sonar", "code"),
-        ("deepseek/deepseek-r1", "meta-llama/llama-3.3-70b-instruct", "math"),
+        ("openai/gpt-5.2-pro", "openai/gpt-5.2", "math:problem"),
+        ("anthropic/claude-opus-4.6", "anthropic/claude-sonnet-4.6", "code:generation"),
+        ("anthropic/claude-sonnet-4.6", "anthropic/claude-haiku-4.5", "code:generation"),
+        ("google/gemini-3.1-pro-preview", "google/gemini-3-flash-preview", "reasoning:logic"),
+        ("openai/gpt-5", "openai/gpt-5-mini", "math:problem"),
+        ("openai/gpt-5-mini", "openai/gpt-5-nano", "math:problem"),
+        ("z-ai/glm-5", "qwen/qwen3-235b-a22b", "code:generation"),
+        ("x-ai/grok-4", "x-ai/grok-3", "math:problem"),
+        (
+            "mistralai/mistral-medium-3.1",
+            "mistralai/mistral-small-3.2-24b-instruct-2506",
+            "chat:smalltalk",
+        ),
+        ("mistralai/mistral-medium-3.1", "mistralai/mistral-large", "writing:creative"),
+        (
+            "mistralai/codestral-2508",
+            "mistralai/mistral-small-3.2-24b-instruct-2506",
+            "code:generation",
+        ),
+        ("mistralai/mistral-medium-3.1", "mistralai/codestral-2508", "writing:creative"),
+        ("perplexity/sonar", "meta-llama/llama-3.3-70b-instruct", "knowledge:fact"),
+        ("openai/gpt-5-mini", "perplexity/sonar", "code:generation"),
+        ("deepseek/deepseek-r1", "meta-llama/llama-3.3-70b-instruct", "math:problem"),
     ],
 )
 def test_abilities_agree_with_what_is_known(stronger, weaker, task):
@@ -49,7 +57,7 @@ def test_abilities_agree_with_what_is_known(stronger, weaker, task):
 
 
 def test_every_seed_model_has_abilities():
-    predictions = predict(make_analysis("math"), [*POOL, make_candidate("nobody/unknown")])
+    predictions = predict(make_analysis("math:problem"), [*POOL, make_candidate("nobody/unknown")])
 
     unknown = predictions[-1]
     assert len({one.slug for one in predictions if one.quality != unknown.quality}) >= 28
@@ -84,7 +92,8 @@ def test_cost_adds_tokens_and_request():
 
     (prediction,) = predict(analysis, [candidate])
 
-    assert prediction.cost_usd == pytest.approx(0.002 + 0.0003 + 0.5)
+    # Expected tokens are rounded to a factor of 1.4.
+    assert prediction.cost_usd - 0.002 - 0.5 == pytest.approx(0.0003, rel=0.2)
 
 
 def test_verbose_model_costs_more_at_the_same_price():

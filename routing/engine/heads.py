@@ -1,0 +1,100 @@
+"""The learned heads: what a text's features say of its task, its difficulty, its answer's length.
+
+The artefact is two files: weights.npy, int8, one row per bucket of hashed n-grams and one column
+per output, and heads.json, which holds the columns' scales, the weights of the other features and
+what calibrates them. training/ makes both; MODEL_CARD.md says from what.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.engine.features import Features
+from routing.engine.hashing import BUCKETS
+from routing.engine.tasks import TASKS
+
+FOLDER = Path(__file__).with_name("artefact")
+
+Floats = NDArray[np.float32]
+
+# Outputs: a score per task, then difficulty and the logarithm of the answer's tokens.
+OUTPUTS = len(TASKS) + 2
+
+
+class Heads(NamedTuple):
+    """Shapes: hashed (2 * BUCKETS, OUTPUTS) int8; scale, bias (OUTPUTS,); dense (DENSE, OUTPUTS).
+
+    temperature divides the scores of tasks before a softmax.
+    """
+
+    version: str
+    hashed: NDArray[np.int8]
+    scale: Floats
+    dense: Floats
+    bias: Floats
+    temperature: float
+
+
+class Reading(NamedTuple):
+    """What the heads say of one text: scores (len(TASKS),), already divided by the temperature.
+
+    difficulty is in logits, + harder, 0 typical; log_tokens the natural logarithm of the tokens
+    of an average model's answer.
+    """
+
+    scores: Floats
+    difficulty: float
+    log_tokens: float
+
+
+def load(folder: Path) -> Heads:
+    """Read the artefact. Raises ValueError where it is of other outputs than this code's."""
+    about = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
+    if about["tasks"] != list(TASKS):
+        raise ValueError(f"{folder} was made for the tasks {about['tasks']}; {TASKS} are accepted.")
+    hashed = np.load(folder / "weights.npy", allow_pickle=False)
+    if hashed.shape != (2 * BUCKETS, OUTPUTS) or hashed.dtype != np.int8:
+        raise ValueError(
+            f"weights.npy is {hashed.dtype} {hashed.shape}; "
+            f"int8 {(2 * BUCKETS, OUTPUTS)} is accepted."
+        )
+    return Heads(
+        version=about["version"],
+        hashed=hashed,
+        scale=np.array(about["scale"], dtype=np.float32),
+        dense=np.array(about["dense"], dtype=np.float32),
+        bias=np.array(about["bias"], dtype=np.float32),
+        temperature=float(about["temperature"]),
+    )
+
+
+def read_heads(features: Features, heads: Heads) -> Reading:
+    """Apply the heads to a text's features.
+
+    Sums of int8 are exact in float32, so that the result does not depend on the processor's order.
+    """
+    grams = features.grams
+    hashed = (
+        _mean(heads.hashed, grams.characters)
+        + _mean(heads.hashed, grams.words + BUCKETS)
+        + _mean(heads.hashed, grams.edges + BUCKETS)
+    )
+    outputs = hashed * heads.scale + features.dense @ heads.dense + heads.bias
+    return Reading(
+        outputs[: len(TASKS)] / heads.temperature, float(outputs[-2]), float(outputs[-1])
+    )
+
+
+def _mean(weights: NDArray[np.int8], rows: NDArray[np.intp]) -> Floats:
+    """Return the sum of some rows over the root of their number, (OUTPUTS,)."""
+    if not len(rows):
+        return np.zeros(OUTPUTS, dtype=np.float32)
+    gathered = weights.take(rows, axis=0).astype(np.float32)
+    total: Floats = np.ones(len(rows), dtype=np.float32) @ gathered
+    return total / np.float32(len(rows) ** 0.5)
+
+
+HEADS = load(FOLDER)
