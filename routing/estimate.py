@@ -21,6 +21,7 @@ TOKENS_PER_ADDRESS = 1_000_000
 # A request without max_tokens is let in when at least so short an answer can be paid for.
 LEAST_ANSWER_TOKENS = 256
 RETRY_SECONDS = 2
+LONGEST_SCHEME = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def prompt_bound(completion: Completion) -> int:
     addresses = [part for part in parts if part["type"] != "image_url" and _is_address(part)]
     return (
         completion.prompt_bytes
-        - sum(len(_address(part)) for part in images)
+        - sum(len(text) for part in images for text in _texts(part))
         + TOKENS_PER_IMAGE * len(images)
         + TOKENS_PER_ADDRESS * len(addresses)
         + TOKENS_PER_MESSAGE * len(completion.messages)
@@ -98,14 +99,19 @@ def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return content if isinstance(content, list) else []
 
 
-def _address(part: Mapping[str, Any]) -> str:
+def _texts(part: Mapping[str, Any]) -> list[str]:
+    """What an attachment says it is: its address, its data, whatever else it holds."""
     value = part[part["type"]]
-    address = (value.get("url") or value.get("file_data")) if isinstance(value, dict) else value
-    return address if isinstance(address, str) else ""
+    values = value.values() if isinstance(value, dict) else (value,)
+    return [entry for entry in values if isinstance(entry, str)]
 
 
 def _is_address(part: Mapping[str, Any]) -> bool:
-    return part["type"] != "text" and _address(part).startswith("http")
+    return part["type"] != "text" and any(not text.startswith("data:") for text in _sources(part))
+
+
+def _sources(part: Mapping[str, Any]) -> list[str]:
+    return [text for text in _texts(part) if ":" in text[:LONGEST_SCHEME]]
 
 
 def refusal(refused: BudgetExceeded, wanted: Budget) -> errors.ApiError:
