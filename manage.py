@@ -12,4 +12,6 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autorouter_site.settings")
     if sys.argv[1:2] == ["quickstart"]:
         bootstrap.prepare(sys.argv[2:], os.environ)
+    elif sys.argv[1:2] and sys.argv[1] in bootstrap.WITHOUT_DATABASE:
+        bootstrap.fill_in(os.environ)
     execute_from_command_line(sys.argv)

@@ -26,6 +26,21 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AUTOROUTER_CREDENTIAL_KEYS": _credential_key,
 }
 
+# Commands about the engine alone; they run in a fresh checkout.
+WITHOUT_DATABASE = ("train_router", "evaluate_router", "explain_route")
+UNUSED = {
+    "SECRET_KEY": "unused",
+    "AUTOROUTER_KEY_PEPPER": "unused",
+    "AUTOROUTER_CREDENTIAL_KEYS": "1:unused",
+    "DATABASE_URL": "postgresql://unused@/unused?host=/nonexistent",
+}
+
+
+def fill_in(environ: MutableMapping[str, str]) -> None:
+    """Set what settings.py insists on for a command that uses none of it."""
+    for name, value in UNUSED.items():
+        environ.setdefault(name, value)
+
 
 def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None:
     """Do before Django reads its settings what quickstart cannot do after."""

@@ -20,8 +20,9 @@ SLOPE = 1.0
 # benchmarks, is solved by its 13 models of 2025 at 82 % on average, logit 1.5.
 OFFSET = 1.5
 
-# Qualities closer than this are equal to the choice: a typo moves a prediction by less.
-QUALITY_DECIMALS = 2
+# Qualities closer than this are equal to the choice. Two decimals would call every model equal on
+# an easy prompt, and the dial at 0 asks for the best one whatever it costs.
+QUALITY_DECIMALS = 3
 
 # What is predicted from is rounded as well: difficulty to half a point of complexity, tokens to
 # a factor of 1.4, the posterior to tenths. At 7, over 60 prompts, a swap of two letters kept the

@@ -115,7 +115,7 @@ def test_no_answer_is_priced_beyond_the_requests_cap():
 
 
 def test_quality_is_rounded_before_ranking():
-    assert {round(one.quality, 2) for one in predict(make_analysis(), POOL)} == {
+    assert {round(one.quality, 3) for one in predict(make_analysis(), POOL)} == {
         one.quality for one in predict(make_analysis(), POOL)
     }
 
