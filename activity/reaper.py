@@ -64,6 +64,7 @@ def _settle(line: dict[str, Any]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(ledger.SETTLE + ledger.MOVE_MONEY, [ledger.as_json([line["row"]])])
         cursor.execute(ledger.END_ATTEMPTS, [ledger.as_json(line["attempts"])])
+        cursor.execute(ledger.ABANDON_ATTEMPTS, [[line["row"]["id"]]])
 
 
 def _owners() -> set[int]:

@@ -207,8 +207,11 @@ class Writer:
     async def _refused(self, entry: Entry, error: Exception) -> None:
         logger.error("A row could not be written: %s", entry.kind, exc_info=error)
         if entry.kind == "settlement":
-            self._journaled.discard(entry.row["id"])
             await self._on_disk(self.journal.reject, entry)
+            self._settled(entry)
+            # It is put aside for good: the journal must not take it once more.
+            _answer(entry, None)
+            return
         self._unsettled.pop(entry.row.get("id", ""), None)
         _answer(entry, DatabaseAway(f"it cannot be written: {type(error).__name__}"))
 
@@ -329,6 +332,9 @@ def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]
         found.append((ledger.SETTLE + ledger.MOVE_MONEY, _json(rows["settlement"])))
     if ended:
         found.append((ledger.END_ATTEMPTS, _json(ended)))
+    if settled := [row["id"] for row in rows["settlement"]]:
+        # An attempt whose commit came too late to be used is none of its generation's calls.
+        found.append((ledger.ABANDON_ATTEMPTS, (settled,)))
     if undone:
         found.append((ledger.INTERRUPT + ledger.MOVE_MONEY, (undone,)))
         found.append((ledger.ABANDON_ATTEMPTS, (undone,)))

@@ -42,7 +42,7 @@ def prompt_bound(completion: Completion) -> int:
     addresses = [part for part in parts if part["type"] != "image_url" and _is_address(part)]
     return (
         completion.prompt_bytes
-        - sum(len(text) for part in images for text in _texts(part))
+        - sum(len(_picture(part)) for part in images)
         + TOKENS_PER_IMAGE * len(images)
         + TOKENS_PER_ADDRESS * len(addresses)
         + TOKENS_PER_MESSAGE * len(completion.messages)
@@ -97,6 +97,12 @@ def _highest(bound: int, completion_tokens: int, offer: Offer) -> Decimal:
 def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = message.get("content")
     return content if isinstance(content, list) else []
+
+
+def _picture(part: Mapping[str, Any]) -> str:
+    value = part["image_url"]
+    address = value.get("url") if isinstance(value, dict) else value
+    return address if isinstance(address, str) else ""
 
 
 def _texts(part: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ from routing.pinning import pin_statements
 from routing.process import Process
 from routing.progress import Progress
 from routing.snapshot import Account
-from routing.upstream import Answer, AttemptFailed, Deadline, timed_out
+from routing.upstream import Answer, AttemptFailed, Deadline, timed_out, told
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Exchange:
         self._granted: Decimal | None = None
         self._bound = 0
         self._settling: asyncio.Future[None] | None = None
+        self._last: Part = None
         self._created = int(time.time())
         self._answered = False
         self._left = ""
@@ -119,13 +120,20 @@ class Exchange:
             last = errors.as_api_error(error)
         except asyncio.CancelledError:
             # Only a process that stops cancels an exchange; its client hears of it first.
-            self._empty_queue()
-            stopping = errors.Unavailable("The server is stopping; try again.")
-            last = await self._settle_failed(stopping) if self._recording.calls else stopping
+            last = await self._stop()
         finally:
             await self._hand_over(last)
             if last is not None:
                 await self._hand_over(None)
+
+    async def _stop(self) -> Part:
+        """The end of a cancelled exchange; an answer that is being settled is handed over."""
+        if self._settling is not None:
+            await self._settling
+            return self._last
+        self._empty_queue()
+        stopping = errors.Unavailable("The server is stopping; try again.")
+        return await self._settle_failed(stopping) if self._recording.calls else stopping
 
     async def _open(self, app: str) -> None:
         """Commit the intent; raises ApiError, and then nothing was asked of a provider."""
@@ -177,7 +185,7 @@ class Exchange:
                         break
             if self._left:
                 return await self._settle_cancelled()
-            error = _final(failures)
+            error = told(failures)
         except DatabaseAway:
             error = errors.Unavailable("The fallback cannot be recorded now; try again.")
         except Exception as unexpected:  # noqa: BLE001 - a row that is open must become final
@@ -217,7 +225,7 @@ class Exchange:
             return
         shape = self._shape()
         held_back: list[bytes] = []
-        async with aclosing(_events(answer)) as events:
+        async with aclosing(answer.events()) as events:
             async for event in events:
                 if event is None:
                     progress.ended = True
@@ -250,6 +258,9 @@ class Exchange:
             return
         except asyncio.QueueFull:
             pass
+        if self._deadline is not None:
+            # The wait for the client is not the provider's silence.
+            self._deadline.within(2 * STALL_SECONDS)
         try:
             async with asyncio.timeout(STALL_SECONDS):
                 await self._queue.put(part)
@@ -270,9 +281,9 @@ class Exchange:
         cost = pricing.total(lines)
         self._end_call(Attempt.Status.SUCCEEDED, cost)
         along = pin_statements(self._account, self._decision, progress.offer, usage)
+        self._last = self._last_part(wire.usage_object(usage, cost, lines))
         await self._settle(Generation.Status.COMPLETED, lines, along=along)
-        reported = wire.usage_object(usage, cost, lines)
-        return self._last_part(reported)
+        return self._last
 
     def _last_part(self, reported: dict[str, Any]) -> bytes:
         shape = self._shape()
@@ -305,7 +316,7 @@ class Exchange:
             lines = pricing.insured(pricing.lines(usage, self._progress.offer.rates))
         if self._recording.calls[-1].status == Attempt.Status.OPEN:
             self._end_call(Attempt.Status.FAILED, None)
-        failed = Generation.Status.FAILED
+        failed, self._last = Generation.Status.FAILED, error
         await self._settle(failed, lines, error_code=error.status, error_type=error.error_type)
         return error
 
@@ -369,31 +380,3 @@ def _patience(completion: Completion) -> float:
     if completion.stream:
         return settings.AUTOROUTER_FIRST_BYTE_SECONDS
     return settings.AUTOROUTER_ANSWER_SECONDS
-
-
-async def _events(answer: Answer) -> AsyncGenerator[dict[str, Any] | None, None]:
-    """The events of an answer; a provider that sent JSON instead is one event and the end."""
-    if answer.is_stream:
-        async for event in answer.events():
-            yield event
-        return
-    whole = await answer.json()
-    yield wire.as_chunk(whole)
-    yield None
-
-
-def _final(failures: list[AttemptFailed]) -> errors.ApiError:
-    """What the client is told when every attempt failed."""
-    waits = [failure.retry_after for failure in failures if failure.status == 429]
-    if len(waits) == len(failures):
-        last, retry_after = failures[-1], min(wait or 1 for wait in waits)
-    else:
-        last = [failure for failure in failures if failure.status != 429][-1]
-        retry_after = last.retry_after
-    kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
-    error = kind(last.message)
-    error.error_type, error.retry_after = last.error_type, retry_after
-    error.metadata["previous_errors"] = [
-        {"code": failure.status, "status": failure.http_status} for failure in failures
-    ]
-    return error

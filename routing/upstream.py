@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
+from routing import errors, wire
 from routing.catalog import Offer
 from routing.connector import Connector, PublicResolver
 from routing.streaming import EventParser, EventTooLarge
@@ -139,8 +140,15 @@ class Answer:
             raise in_band_failure(answer["error"])
         return answer
 
-    async def events(self) -> AsyncIterator[dict[str, Any] | None]:
-        """Each event as JSON, None for the end mark; raises AttemptFailed for any other."""
+    async def events(self) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """Each event as JSON, None for the end mark; raises AttemptFailed for any other.
+
+        A provider that sent JSON instead of a stream gives one event and the end.
+        """
+        if not self.is_stream:
+            yield wire.as_chunk(await self.json())
+            yield None
+            return
         parser = EventParser()
         try:
             async for chunk in self._response.aiter_raw():
@@ -369,3 +377,20 @@ def _event(data: bytes) -> dict[str, Any] | None:
     if event.get("error"):
         raise in_band_failure(event["error"])
     return event
+
+
+def told(failures: Sequence[AttemptFailed]) -> errors.ApiError:
+    """What the client is told when every attempt failed."""
+    waits = [failure.retry_after for failure in failures if failure.status == 429]
+    if len(waits) == len(failures):
+        last, retry_after = failures[-1], min(wait or 1 for wait in waits)
+    else:
+        last = [failure for failure in failures if failure.status != 429][-1]
+        retry_after = last.retry_after
+    kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
+    error = kind(last.message)
+    error.error_type, error.retry_after = last.error_type, retry_after
+    error.metadata["previous_errors"] = [
+        {"code": failure.status, "status": failure.http_status} for failure in failures
+    ]
+    return error
