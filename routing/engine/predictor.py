@@ -103,7 +103,7 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
     logit = _ABILITIES.logits[rows] @ _posterior(analysis) - SLOPE * _difficulty(analysis) + OFFSET
     margin = INTERVAL_SD * _ABILITIES.sd[rows]
-    quality, low, high = (_probability(x) for x in (logit, logit - margin, logit + margin))
+    quality, low, high = _probability(np.array([logit, logit - margin, logit + margin]))
     cost = _cost_usd(analysis, candidates, _ABILITIES.verbosity[rows])
     slugs = [one.slug for one in candidates]
     return list(map(Prediction, slugs, quality, low, high, cost))
@@ -126,8 +126,8 @@ def _output_tokens(analysis: Analysis) -> float:
     return exp(round(log(max(analysis.output_tokens, 1.0)) / LOG_TOKENS_STEP) * LOG_TOKENS_STEP)
 
 
-def _probability(logit: Floats) -> list[float]:
-    result: list[float] = np.round(1 / (1 + np.exp(-logit)), QUALITY_DECIMALS).tolist()
+def _probability(logit: Floats) -> list[list[float]]:
+    result: list[list[float]] = np.round(1 / (1 + np.exp(-logit)), QUALITY_DECIMALS).tolist()
     return result
 
 
