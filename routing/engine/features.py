@@ -16,6 +16,9 @@ from routing.engine.tasks import GROUPS
 # A share of letters in another script that settles the language: less is a quoted name.
 SCRIPT_SHARE = 0.3
 
+# Greek is the first of cues.SCRIPTS.
+FIRST_SCRIPT = "\u0370"
+
 # Characters looked at for the script of a text.
 SCRIPT_SAMPLE = 200
 
@@ -227,8 +230,11 @@ def _language_of(lowered: str, words: set[str]) -> str:
 
 def _language_of_script(lowered: str) -> str | None:
     letters = [char for char in lowered[:SCRIPT_SAMPLE] if char.isalpha()]
+    beyond_latin = [char for char in letters if char >= FIRST_SCRIPT]
+    if len(beyond_latin) <= SCRIPT_SHARE * len(letters):
+        return None
     for first, last, language in cues.SCRIPTS:
-        inside = sum(first <= char <= last for char in letters)
+        inside = sum(first <= char <= last for char in beyond_latin)
         if inside > SCRIPT_SHARE * len(letters):
             return language
     return None

@@ -147,6 +147,8 @@ def _edges(words: list[Codes]) -> Indices:
 
 
 def _buckets(hashes: list[Codes]) -> Indices:
-    seen = np.zeros(BUCKETS, dtype=np.bool_)
-    seen[np.concatenate(hashes) >> SHIFT] = True
-    return np.flatnonzero(seen)
+    """Return the distinct buckets of some hashes; sorting so few beats marking all buckets."""
+    found = np.sort((np.concatenate(hashes) >> SHIFT).astype(np.uint16))
+    first = np.ones(len(found), dtype=np.bool_)
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    return found[first].astype(np.intp)

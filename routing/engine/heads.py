@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.engine.features import Features
-from routing.engine.hashing import BUCKETS
+from routing.engine.hashing import BUCKETS, Grams
 from routing.engine.tasks import TASKS
 
 FOLDER = Path(__file__).with_name("artefact")
@@ -77,24 +77,26 @@ def read_heads(features: Features, heads: Heads) -> Reading:
     Sums of int8 are exact in float32, so that the result does not depend on the processor's order.
     """
     grams = features.grams
-    hashed = (
-        _mean(heads.hashed, grams.characters)
-        + _mean(heads.hashed, grams.words + BUCKETS)
-        + _mean(heads.hashed, grams.edges + BUCKETS)
-    )
+    hashed = _means(heads.hashed, grams)
     outputs = hashed * heads.scale + features.dense @ heads.dense + heads.bias
     return Reading(
         outputs[: len(TASKS)] / heads.temperature, float(outputs[-2]), float(outputs[-1])
     )
 
 
-def _mean(weights: NDArray[np.int8], rows: NDArray[np.intp]) -> Floats:
-    """Return the sum of some rows over the root of their number, (OUTPUTS,)."""
-    if not len(rows):
-        return np.zeros(OUTPUTS, dtype=np.float32)
+def _means(weights: NDArray[np.int8], grams: Grams) -> Floats:
+    """Return, for each kind of gram, its rows' sum over the root of their number, added up."""
+    rows = np.concatenate([grams.characters, grams.words + BUCKETS, grams.edges + BUCKETS])
     gathered = weights.take(rows, axis=0).astype(np.float32)
-    total: Floats = np.ones(len(rows), dtype=np.float32) @ gathered
-    return total / np.float32(len(rows) ** 0.5)
+    total, start = np.zeros(OUTPUTS, dtype=np.float32), 0
+    for part in (grams.characters, grams.words, grams.edges):
+        end = start + len(part)
+        total += _ONES[: len(part)] @ gathered[start:end] * np.float32(max(len(part), 1) ** -0.5)
+        start = end
+    return total
 
+
+# As many as a kind of gram can have.
+_ONES = np.ones(BUCKETS, dtype=np.float32)
 
 HEADS = load(FOLDER)

@@ -30,7 +30,7 @@ TIERS = {"low": 9, "medium": 7, "high": 5, "xhigh": 3, "max": 1}
 COST_SCALE_USD = 1e-2
 
 # Thousandths of quality that one unit of g is worth, at 0 to 9: over the same prompts each step
-# divides the mean spend by 1.2 to 5.2, by 2.2 on average. README.md has the table.
+# divides the mean spend by 1.1 to 4, by 2.1 on average. README.md has the table.
 PRICE_OF_MONEY = (0, 6, 20, 35, 55, 85, 125, 180, 400, 1000)
 
 # Quality and g as whole numbers; prices above are in the ratio of the two units.

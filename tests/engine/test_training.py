@@ -1,0 +1,144 @@
+import json
+from collections import defaultdict
+from random import Random
+
+import numpy as np
+import pytest
+
+from routing.engine import VERSION, heads
+from routing.engine.features import DENSE, read_features
+from routing.engine.tasks import TASKS
+from routing.engine.training import artefact
+from routing.engine.training.design import COLUMNS, design_of
+from routing.engine.training.difficulty import fit_difficulty
+from routing.engine.training.examples import mistyped, without_form
+from routing.engine.training.fitting import Heads, Plan, fit, scores_of, softmax_residual
+from routing.engine.training.labels import task_of
+from routing.engine.training.templating import make_examples
+
+SIZE_LIMIT = 3 * 2**20
+
+
+def make_heads(outputs, seed=0):
+    lots = np.random.default_rng(seed)
+    shapes = ((COLUMNS, outputs), (DENSE, outputs), (outputs,))
+    return Heads(*(lots.normal(size=shape).astype(np.float32) for shape in shapes))
+
+
+def test_every_task_has_templates_of_two_families():
+    families = defaultdict(set)
+    for one in make_examples(1):
+        families[one.task].add(one.source)
+
+    assert set(families) == set(TASKS)
+    assert all({"first", "second"} <= found for found in families.values())
+
+
+def test_templates_speak_twelve_languages():
+    assert len({one.language for one in make_examples(1)}) >= 12
+
+
+def test_same_seed_makes_the_same_prompts():
+    assert make_examples(3) == make_examples(3)
+    assert make_examples(3) != make_examples(4)
+
+
+def test_no_template_keeps_an_empty_slot():
+    names = ("{city}", "{number}", "{person}", "{passage}", "{code}", "{sentence_own}")
+
+    assert not [one.text for one in make_examples(1) if any(name in one.text for name in names)]
+
+
+@pytest.mark.parametrize(
+    ("label", "sub", "task"),
+    [
+        ("t0:ag_news_classify", "", "extraction:classification"),
+        ("t0:gigaword_TLDR", "", "summarization"),
+        ("ulabtask:gsm8k", "", "math:problem"),
+        ("biggen:planning", "travel_plan", "agent:planning"),
+        ("ah1", "SQL Database Essentials", "code:sql"),
+        ("code_generation", "", "code:debugging"),
+        ("intent:oos", "", None),
+    ],
+)
+def test_labels_stand_for_tasks(label, sub, task):
+    assert task_of(label, sub, "Find the error in this code") == task
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("Question: Why?\nOptions:\n(A) This\n(B) That", "Why?"),
+        ("What is it?\nA. One\nB. Two", "What is it?"),
+        ("Q:", "Q:"),
+    ],
+)
+def test_form_of_a_data_set_is_stripped(text, bare):
+    assert without_form(text) == bare
+
+
+def test_typo_keeps_the_letters():
+    assert sorted(mistyped("hello world", Random(1))) == sorted("hello world")
+
+
+def test_difficulty_of_graded_prompts_is_found():
+    lots = np.random.default_rng(0)
+    hard, able = lots.normal(size=300), lots.normal(size=20)
+    success = lots.random((300, 20)) < 1 / (1 + np.exp(hard[:, None] - able))
+    scores = [{str(m): float(won) for m, won in enumerate(row)} for row in success]
+
+    assert np.corrcoef(fit_difficulty(scores), hard)[0, 1] > 0.8
+
+
+def test_heads_learn_what_words_say():
+    texts = [f"sum {at}" for at in range(40)] + [f"rhyme {at}" for at in range(40)]
+    design = design_of(map(read_features, texts))
+    targets = np.repeat([0, 1], 40)
+    residual = softmax_residual(targets, np.ones(80, np.float32), 0.0)
+
+    found = fit(design, 2, residual, seed=0, plan=Plan(passes=20, step=0.1))
+
+    assert (scores_of(found, design).argmax(axis=1) == targets).all()
+
+
+def test_same_weights_make_the_same_artefact(tmp_path):
+    tasks, numbers = make_heads(len(TASKS)), make_heads(2)
+
+    versions = {artefact.write(tmp_path / name, tasks, numbers, 1.0) for name in ("a", "b")}
+
+    assert len(versions) == 1
+    for name in ("weights.npy", "heads.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_other_weights_have_another_version(tmp_path):
+    numbers = make_heads(2)
+
+    one = artefact.write(tmp_path, make_heads(len(TASKS)), numbers, 1.0)
+    other = artefact.write(tmp_path, make_heads(len(TASKS), seed=1), numbers, 1.0)
+
+    assert one != other
+
+
+def test_artefact_scores_as_the_heads_it_was_made_of(tmp_path):
+    tasks, numbers = make_heads(len(TASKS)), make_heads(2)
+    artefact.write(tmp_path, tasks, numbers, 1.0)
+    features = read_features("Write a haiku about autumn rain.")
+
+    reading = heads.read_heads(features, heads.load(tmp_path))
+
+    assert reading.scores == pytest.approx(scores_of(tasks, design_of([features]))[0], abs=0.3)
+
+
+def test_artefact_of_other_tasks_is_refused(tmp_path):
+    artefact.write(tmp_path, make_heads(len(TASKS)), make_heads(2), 1.0)
+    about = json.loads((tmp_path / "heads.json").read_text())
+    (tmp_path / "heads.json").write_text(json.dumps(about | {"tasks": ["code"]}))
+
+    with pytest.raises(ValueError, match="was made for the tasks"):
+        heads.load(tmp_path)
+
+
+def test_artefact_in_use_is_small_and_names_its_version():
+    assert sum(path.stat().st_size for path in heads.FOLDER.iterdir()) <= SIZE_LIMIT
+    assert heads.HEADS.version == VERSION
