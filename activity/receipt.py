@@ -260,7 +260,7 @@ def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
     points = round((one["quality"] - chosen["quality"]) * 100)
     plural = "" if abs(points) == 1 else "s"
     direction = "better" if points > 0 else "weaker"
-    better = f"{abs(points)} point{plural} {direction}" if points else "as good"
+    better = f"{abs(points)} point{plural} {direction}" if points else "about as good"
     share = one["cost_usd"] / chosen["cost_usd"]
     cost = f"{share:.1f} times the cost" if share >= 1 else f"{share:.0%} of the cost"
     return f"Predicted {better}, at {cost}."
