@@ -228,10 +228,6 @@ class Generation(models.Model):
         return self.routed_model or self.requested_model
 
     @property
-    def total_tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-    @property
     def uncached_tokens(self) -> int:
         """Prompt tokens at the full price: neither read from a cache nor written to one."""
         return self.prompt_tokens - self.cached_tokens - self.cache_write_tokens

@@ -1,6 +1,5 @@
 """A DRF view whose handlers may await, without thread hops."""
 
-import logging
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,8 +10,6 @@ from rest_framework.views import APIView
 from routing import errors
 from routing.authentication import authenticate
 from routing.snapshot import Account
-
-logger = logging.getLogger(__name__)
 
 
 class AsyncAPIView(APIView):

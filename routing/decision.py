@@ -1,6 +1,6 @@
 """Which models, in which order, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +57,10 @@ class Question:
     rules: Policy
     needs: Needs
     seen: Analysis
+    speed: Callable[[Offer], float]
 
     def offers_for(self, model: Model, needs: Needs) -> tuple[Offer, ...] | Out:
-        preferences = self.completion.provider
-        speed = self.process.upstream.speeds(preferences.sort)
-        return eligibility.offers_for(model, needs, preferences, speed)
+        return eligibility.offers_for(model, needs, self.completion.provider, self.speed)
 
 
 @dataclass(slots=True)
@@ -92,6 +91,7 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
         rules=policy.resolve(completion.plugin, account.settings),
         needs=eligibility.needs_of(completion, talk),
         seen=analysis.analyse(talk),
+        speed=process.upstream.speeds(completion.provider.sort),
     )
     draft = _draft(question)
     pin = await _pin(question, account, draft)

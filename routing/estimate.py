@@ -32,6 +32,10 @@ class Budget:
     minimum: Decimal
 
 
+# Nothing is reserved for who has no limit, so nothing is worked out.
+UNLIMITED = Budget(Decimal(0), Decimal(0))
+
+
 def prompt_bound(completion: Completion) -> int:
     """The most tokens that a prompt can be: a token has at least one byte of the body.
 

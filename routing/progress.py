@@ -48,7 +48,7 @@ class Progress:
         choices = answer.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-                raise _malformed()
+                raise self._failed("sent a completion without a message")
             self.spoken += wire.spoken_bytes(choice["message"])
             self._see_finish(
                 {
@@ -63,23 +63,10 @@ class Progress:
         if left:
             return
         if self.finish_reason == "error":
-            raise AttemptFailed(
-                502,
-                "provider_unavailable",
-                "The provider ended in an error.",
-                http_status=self.http_status,
-                billed=True,
-            )
+            raise self._failed("ended in an error")
         if self.finish_reason or (self.spoken and self.ended):
             return
-        what = "broke off its answer" if self.spoken else "sent an empty answer"
-        raise AttemptFailed(
-            502,
-            "provider_unavailable",
-            f"The provider {what}.",
-            http_status=self.http_status,
-            billed=True,
-        )
+        raise self._failed("broke off its answer" if self.spoken else "sent an empty answer")
 
     def usage(self, prompt_tokens: int) -> Usage:
         """What the provider reported, else a count of our own."""
@@ -118,7 +105,8 @@ class Progress:
             self.finish_reason = choice["finish_reason"]
             self.native_finish_reason = str(choice["native_finish_reason"] or "")
 
-
-def _malformed() -> AttemptFailed:
-    message = "The provider sent a completion without a message."
-    return AttemptFailed(502, "provider_unavailable", message, http_status=200, billed=True)
+    def _failed(self, what: str) -> AttemptFailed:
+        """An answer that began well and is none; its provider may charge for it."""
+        message = f"The provider {what}."
+        kind = (502, "provider_unavailable", message)
+        return AttemptFailed(*kind, http_status=self.http_status, billed=True)

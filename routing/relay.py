@@ -5,7 +5,6 @@ a client that leaves, at whatever await, cannot cut the accounting; it can only 
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,18 +17,15 @@ from activity.ledger import BudgetExceeded
 from activity.models import Attempt, Generation
 from activity.recording import Call, Outcome, Recording, new_id
 from activity.writer import DatabaseAway
-from routing import completion as wire_in
 from routing import errors, estimate, pricing, streaming, wire
 from routing.catalog import Offer
-from routing.completion import Completion
+from routing.completion import Completion, end_user_hash
 from routing.decision import Decision
 from routing.pinning import pin_statements
 from routing.process import Process
 from routing.progress import Progress
 from routing.snapshot import Account
 from routing.upstream import Answer, AttemptFailed, Deadline, timed_out, told
-
-logger = logging.getLogger(__name__)
 
 QUEUE_PARTS = 64
 MOST_HELD_BACK = 16
@@ -138,8 +134,10 @@ class Exchange:
     async def _open(self, app: str) -> None:
         """Commit the intent; raises ApiError, and then nothing was asked of a provider."""
         offers, completion = self._decision.offers, self._completion
-        self._bound = estimate.prompt_bound(completion) if self._account.budgets else 0
-        budget = estimate.budget(self._bound, completion.max_tokens, offers)
+        budget = estimate.UNLIMITED
+        if self._account.budgets:
+            self._bound = estimate.prompt_bound(completion)
+            budget = estimate.budget(self._bound, completion.max_tokens, offers)
         first = offers[0]
         intent = {
             "user_id": self._account.user_id,
@@ -199,7 +197,7 @@ class Exchange:
         max_tokens = estimate.answer_tokens(
             completion.max_tokens, self._granted, self._bound, offer
         )
-        end_user = completion.end_user and wire_in.end_user_hash(
+        end_user = completion.end_user and end_user_hash(
             settings.SECRET_KEY, self._account.user_id, completion.end_user
         )
         body = wire.request_body(completion, offer, max_tokens, end_user)

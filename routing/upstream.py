@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from routing import errors, wire
 from routing.catalog import Offer
 from routing.connector import Connector, PublicResolver
-from routing.streaming import EventParser, EventTooLarge
+from routing.streaming import DONE, EventParser, EventTooLarge
 
 MOST_CONNECTIONS = 1000
 CONNECT_SECONDS = 5.0
@@ -366,7 +366,7 @@ async def _read(response: httpx.Response, most: int) -> bytes:
 
 
 def _event(data: bytes) -> dict[str, Any] | None:
-    if data.strip() == b"[DONE]":
+    if data.strip() == DONE:
         return None
     try:
         event = orjson.loads(data)

@@ -33,7 +33,6 @@ USUAL_HARDNESS = 2
 _SLOT = re.compile(r"\{([a-z_]+)[23]?\}")
 
 Slots = Mapping[str, Sequence[str]]
-Made = dict[str, int]
 
 
 def make_examples(seed: int) -> list[Example]:
