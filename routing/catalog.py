@@ -7,6 +7,7 @@ cannot be called, or whose price is unknown, is not in it; its model says what w
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from types import MappingProxyType
 
 from django.conf import settings
@@ -26,9 +27,12 @@ RATE_FIELDS = tuple(rate.name for rate in fields(Rates))
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """A usable endpoint: whom to call, under which name, and what it costs."""
+    """A usable endpoint: whom to call, under which name, and what it costs.
+
+    One stands for an endpoint until the catalogue is read again; two are never equal.
+    """
 
     id: int
     model: str
@@ -49,7 +53,8 @@ class Offer:
 class Model:
     """A model of the catalogue with its usable endpoints.
 
-    unusable is empty, or one sentence that says what to switch on; offers is empty then. rates are
+    unusable is empty, or one sentence that says what to switch on; offers is empty then. The
+    cheapest offer is the first. rates are
     the cheapest offer's, else the list price, else None: no endpoint of it was ever priced.
     """
 
@@ -233,7 +238,8 @@ def _model(
 ) -> Model:
     problems = {one.id: _problem(one, states[one.provider_id]) for one in endpoints}
     usable = [one for one in endpoints if row.enabled and not problems[one.id]]
-    offers = tuple(_offer(row, one, states[one.provider_id].credential) for one in usable)
+    found = [_offer(row, one, states[one.provider_id].credential) for one in usable]
+    offers = tuple(sorted(found, key=lambda offer: (_price(offer.rates), offer.provider)))
     return Model(
         slug=row.slug,
         canonical_slug=row.canonical_slug,
@@ -301,10 +307,15 @@ def _unusable(row: LanguageModel, problems: Iterable[str]) -> str:
 def _shown_rates(served: list[Endpoint], offers: tuple[Offer, ...]) -> Rates | None:
     """The price to show: that of the cheapest offer, else the list price, else any."""
     if offers:
-        return min((offer.rates for offer in offers), key=lambda one: one.prompt + one.completion)
+        return offers[0].rates
     priced = [endpoint for endpoint in served if endpoint.prices_in_force]
     priced.sort(key=lambda endpoint: endpoint.provider.slug != LISTING)
     return rates_of(priced[0].prices_in_force[0]) if priced else None
+
+
+def _price(rates: Rates) -> Decimal:
+    """What cheapest means: a token in and a token out."""
+    return rates.prompt + rates.completion
 
 
 def _names(row: LanguageModel) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from routing import eligibility, policy, sticky
@@ -21,6 +22,7 @@ AUTO = "openrouter/auto"
 # One that fails costs its client seconds; after three the answer is an error.
 MOST_ATTEMPTS = 3
 MOST_HINTS = 3
+MOST_CANDIDATES = 1000
 NOTHING_LEFT = "No models match your request and model restrictions"
 
 
@@ -139,8 +141,7 @@ def _add_pool(question: Question, draft: Draft) -> None:
         eligible = [model.slug for model in kept if model.slug in draft.offers]
         if eligible:
             break
-    tokens = question.needs.prompt_tokens
-    candidates = [_candidate(draft.offers[slug][0], tokens) for slug in eligible]
+    candidates = [_candidate(question, draft.offers[slug][0]) for slug in eligible]
     predictions = predictor.predict(question.seen, candidates)
     draft.predictions = {one.slug: one for one in predictions}
     draft.ranked = selection.rank(predictions, question.rules.tradeoff.value)
@@ -148,6 +149,8 @@ def _add_pool(question: Question, draft: Draft) -> None:
 
 
 def _within_patterns(pool: tuple[Model, ...], rules: Policy, draft: Draft) -> list[Model]:
+    if not (rules.allowed.value or rules.excluded.value):
+        return list(pool)
     names = {model.slug: model.names for model in pool}
     allowed = patterns.select(rules.allowed.value, names) if rules.allowed.value else names.keys()
     excluded = patterns.select(rules.excluded.value, names)
@@ -168,8 +171,13 @@ def _add_if_eligible(question: Question, model: Model, needs: Needs, draft: Draf
         draft.out.pop(model.slug, None)
 
 
-def _candidate(offer: Offer, prompt_tokens: int) -> predictor.Candidate:
-    rates = offer.rates.for_prompt(prompt_tokens)
+def _candidate(question: Question, offer: Offer) -> predictor.Candidate:
+    return _priced(offer, is_long=offer.rates.is_long(question.needs.prompt_tokens))
+
+
+@lru_cache(MOST_CANDIDATES)
+def _priced(offer: Offer, *, is_long: bool) -> predictor.Candidate:
+    rates = offer.rates.for_long_prompt() if is_long else offer.rates
     # A model with web_search_options searches at every request, asked or not.
     always_searches = "web_search_options" in offer.supported_parameters
     search = rates.web_search if always_searches else 0

@@ -70,12 +70,14 @@ def offers_for(
     """The endpoints of a model that can serve a request, best first, or why there is none."""
     if not model.offers:
         return Out("no_endpoint", model.unusable)
-    if missing := sorted(needs.inputs - model.input_modalities):
+    if not needs.inputs <= model.input_modalities:
+        missing = sorted(needs.inputs - model.input_modalities)
         return Out("modality", f"It does not read {' and '.join(missing)}.")
-    if missing := sorted(needs.outputs - model.output_modalities):
+    if not needs.outputs <= model.output_modalities:
+        missing = sorted(needs.outputs - model.output_modalities)
         return Out("modality", f"It does not produce {' and '.join(missing)}.")
     outs = [_out(offer, needs, preferences) for offer in model.offers]
-    usable = [offer for offer, out in zip(model.offers, outs, strict=True) if out is None]
+    usable = tuple(offer for offer, out in zip(model.offers, outs, strict=True) if out is None)
     if not usable:
         return next(out for out in outs if out is not None)
     return _ordered(usable, preferences, speed)
@@ -84,8 +86,8 @@ def offers_for(
 def _out(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | None:
     if not _is_accepted(offer, preferences):
         return Out("provider", f"The request does not accept {offer.provider_name}.")
-    if missing := sorted(p for p in needs.parameters if not _supports(offer, p)):
-        return _missing_parameter(missing)
+    if missing := [p for p in needs.parameters if not _supports(offer, p)]:
+        return _missing_parameter(sorted(missing))
     cap = offer.max_output_tokens or offer.context_length
     if needs.strict_output and needs.max_tokens and needs.max_tokens > cap:
         return Out("max_output", f"It answers with at most {cap:,} tokens.")
@@ -112,6 +114,8 @@ def _supports(offer: Offer, parameter: str) -> bool:
 
 
 def _is_accepted(offer: Offer, preferences: ProviderPreferences) -> bool:
+    if not (preferences.only or preferences.order or preferences.ignore):
+        return True
     names = {offer.provider, offer.provider_name.lower()}
     if preferences.only and names.isdisjoint(preferences.only):
         return False
@@ -125,6 +129,8 @@ def _is_accepted(offer: Offer, preferences: ProviderPreferences) -> bool:
 
 
 def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | None:
+    if not preferences.has_ceiling:
+        return None
     rates = offer.rates.for_prompt(needs.prompt_tokens)
     ceilings = (
         ("prompt", rates.prompt * MILLION, preferences.max_prompt_price),
@@ -138,19 +144,19 @@ def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> O
 
 
 def _ordered(
-    offers: list[Offer], preferences: ProviderPreferences, speed: Callable[[Offer], float]
+    offers: tuple[Offer, ...], preferences: ProviderPreferences, speed: Callable[[Offer], float]
 ) -> tuple[Offer, ...]:
-    """By the request's order, then by its sort; the cheapest first where it does not say."""
+    """By the request's order, then by its sort; as they came, the cheapest first, otherwise."""
+    by_speed = preferences.sort in ("latency", "throughput")
 
-    def place(offer: Offer) -> tuple[int, float, Decimal, str]:
+    def place(offer: Offer) -> tuple[int, float]:
         listed = [
             at
             for at, name in enumerate(preferences.order)
             if name in (offer.provider, offer.provider_name.lower())
         ]
-        by_speed = speed(offer) if preferences.sort in ("latency", "throughput") else 0.0
-        price = offer.rates.prompt + offer.rates.completion
-        return (min(listed, default=len(preferences.order)), by_speed, price, offer.provider)
+        return min(listed, default=len(preferences.order)), speed(offer) if by_speed else 0.0
 
-    ordered = sorted(offers, key=place)
-    return tuple(ordered if preferences.allow_fallbacks else ordered[:1])
+    if preferences.order or by_speed:
+        offers = tuple(sorted(offers, key=place))
+    return offers if preferences.allow_fallbacks else offers[:1]

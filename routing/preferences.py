@@ -52,6 +52,11 @@ class ProviderPreferences:
     max_completion_price: Decimal | None = None
     max_request_price: Decimal | None = None
 
+    @property
+    def has_ceiling(self) -> bool:
+        ceilings = (self.max_prompt_price, self.max_completion_price, self.max_request_price)
+        return ceilings != (None, None, None)
+
 
 def plugin(plugins: Any) -> PluginRequest:
     """The auto-router entry of `plugins`, or the defaults where there is none."""

@@ -28,8 +28,12 @@ class Rates:
 
     def for_prompt(self, prompt_tokens: int) -> "Rates":
         """The rates that hold for a prompt of this length; longer than the threshold is dearer."""
-        if self.long_context_over is None or prompt_tokens <= self.long_context_over:
-            return self
+        return self.for_long_prompt() if self.is_long(prompt_tokens) else self
+
+    def is_long(self, prompt_tokens: int) -> bool:
+        return self.long_context_over is not None and prompt_tokens > self.long_context_over
+
+    def for_long_prompt(self) -> "Rates":
         return Rates(
             prompt=_or(self.long_prompt, self.prompt),
             completion=_or(self.long_completion, self.completion),

@@ -288,11 +288,12 @@ def test_the_pool_holds_what_is_marked_and_on() -> None:
     assert [model.slug for model in read_catalogue().pool] == ["acme/in"]
 
 
-def test_the_shown_price_is_the_cheapest_offers() -> None:
+def test_the_cheapest_offer_is_first_and_its_price_is_shown() -> None:
     dear = make_open()
-    cheap = make_endpoint(dear.model, make_provider("cheap", needs_credential=False))
+    cheap = make_endpoint(dear.model, make_provider("zenith", needs_credential=False))
     make_price(cheap, "0.0000005")
 
+    assert [offer.provider for offer in one().offers] == ["zenith", "acme"]
     assert one().rates.prompt == Decimal("0.0000005")
 
 

@@ -163,16 +163,6 @@ async def test_a_model_asked_for_by_name_says_what_it_lacks() -> None:
         await decided(catalogue, model="a/one", tools=[TOOL])
 
 
-async def test_price_decides_between_endpoints_of_a_model() -> None:
-    dear = make_offer("a/one", "dear", id=1, rates=make_rates("0.00001", "0.00002"))
-    cheap = make_offer("a/one", "cheap", id=2)
-    catalogue = make_catalogue(make_model("a/one", dear, cheap))
-
-    decision = await decided(catalogue)
-
-    assert [offer.provider for offer in decision.offers] == ["cheap", "dear"]
-
-
 @pytest.mark.parametrize(
     ("last", "first"),
     [

@@ -149,9 +149,9 @@ def test_a_model_without_endpoints_says_what_would_change_that() -> None:
 
 THREE = make_model(
     "a/one",
-    make_offer(provider="dear", id=1, rates=make_rates("0.000009", "0.000009")),
     make_offer(provider="cheap", id=3, rates=make_rates("0.000001", "0.000001")),
     make_offer(provider="middle", id=2, rates=make_rates("0.000005", "0.000005")),
+    make_offer(provider="dear", id=1, rates=make_rates("0.000009", "0.000009")),
 )
 
 
