@@ -36,8 +36,9 @@ def parameters() -> dict[str, Any]:
 DJANGO_ONLY = ("context", "cursor_factory", "prepare_threshold", "server_side_binding")
 
 
-async def connect() -> AsyncConnection[Any]:
-    return await AsyncConnection.connect(**parameters())
+async def connect(name: str) -> AsyncConnection[Any]:
+    """A connection of its own, under a name that the server shows."""
+    return await AsyncConnection.connect(**parameters() | {"application_name": name})
 
 
 def pool() -> AsyncConnectionPool[AsyncConnection[Any]]:

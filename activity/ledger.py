@@ -1,10 +1,13 @@
 """The statements that open, reserve and settle; the writer and the reaper run the same ones.
 
-Every statement takes one JSON array and works on all of its rows at once, so that a batch of any
-size is a fixed number of round trips. Amounts travel as strings and arrive as exact NUMERIC.
+Each takes one JSON array and works on all of its rows at once. Those that begin with a name are
+parts: together() makes one statement of several, so that a batch of any size is one round trip and
+one commit. The parts of a statement do not see each other's changes, so no two of them may change
+the same row. Amounts travel as strings and arrive as exact NUMERIC.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -47,7 +50,7 @@ WHERE s.owner = r.owner AND s.period = r.period
 """
 
 INSERT_GENERATIONS = """
-INSERT INTO activity_generation (
+opened AS (INSERT INTO activity_generation (
     id, deadline, worker, user_id, key_id, key_name, app, session, end_user, requested_model,
     routed_model, provider, streamed, attempts, prices, decision, reserved, reserved_in)
 SELECT
@@ -57,21 +60,21 @@ SELECT
 FROM jsonb_to_recordset(%s::jsonb) AS r(
     id text, deadline_seconds float8, worker bigint, user_id bigint, key_id bigint, key_name text,
     app text, session text, end_user text, requested_model text, routed_model text, provider text,
-    streamed boolean, prices jsonb, decision jsonb, reserved numeric, reserved_in jsonb)
+    streamed boolean, prices jsonb, decision jsonb, reserved numeric, reserved_in jsonb))
 """
 
 INSERT_ATTEMPTS = """
-INSERT INTO activity_attempt (generation_id, number, model, provider, upstream_model)
+called AS (INSERT INTO activity_attempt (generation_id, number, model, provider, upstream_model)
 SELECT generation_id, number, model, provider, upstream_model
 FROM jsonb_to_recordset(%s::jsonb) AS r(
-    generation_id text, number smallint, model text, provider text, upstream_model text)
+    generation_id text, number smallint, model text, provider text, upstream_model text))
 """
 
 # The guard "status = 'open'" makes a settlement happen once, however often it is sent; only what
 # it really changed moves money. A proposed row must pass the checks before its conflict is seen,
 # so a release travels as a positive amount and is subtracted in the update.
-SETTLE = """
-WITH settled AS (
+SETTLE_ROWS = """
+settled AS (
     UPDATE activity_generation g SET
         status = r.status, settled_at = now(), routed_model = r.routed_model,
         provider = r.provider, upstream_id = r.upstream_id, attempts = r.attempts,
@@ -91,12 +94,12 @@ WITH settled AS (
         first_token_ms integer, latency_ms integer)
     WHERE g.id = r.id AND g.status = 'open'
     RETURNING g.key_id, g.user_id, g.created_at, g.cost, g.reserved, g.reserved_in
-),
+)
 """
 
 # Nobody pays for what our own death cut off; the last checkpoint says what was served.
-INTERRUPT = """
-WITH settled AS (
+INTERRUPT_ROWS = """
+settled AS (
     UPDATE activity_generation g SET
         status = 'interrupted', settled_at = now(), error_type = 'interrupted',
         prompt_tokens = coalesce(a.prompt_tokens, 0),
@@ -109,7 +112,7 @@ WITH settled AS (
     ) a ON true
     WHERE o.id = ANY(%s) AND g.id = o.id AND g.status = 'open'
     RETURNING g.key_id, g.user_id, g.created_at, g.cost, g.reserved, g.reserved_in
-),
+)
 """
 
 MOVE_MONEY = """
@@ -125,28 +128,31 @@ moves AS (
     UNION ALL
     SELECT place->>'owner', place->>'period', 0, reserved
     FROM settled CROSS JOIN LATERAL jsonb_array_elements(reserved_in) AS place
-)
-INSERT INTO activity_spend (owner, period, spent, reserved)
+),
+moved AS (INSERT INTO activity_spend (owner, period, spent, reserved)
 SELECT owner, period, sum(spent), sum(released) FROM moves GROUP BY owner, period
 ORDER BY owner, period
 ON CONFLICT (owner, period) DO UPDATE SET
     spent = activity_spend.spent + excluded.spent,
     reserved = activity_spend.reserved - excluded.reserved,
-    updated_at = now()
+    updated_at = now())
 """
 
+SETTLE = f"{SETTLE_ROWS}, {MOVE_MONEY}"
+INTERRUPT = f"{INTERRUPT_ROWS}, {MOVE_MONEY}"
+
 CHECKPOINT = """
-UPDATE activity_attempt a SET
+reached AS (UPDATE activity_attempt a SET
     prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,
     first_token_ms = r.first_token_ms
 FROM jsonb_to_recordset(%s::jsonb) AS r(
     generation_id text, number smallint, prompt_tokens bigint, completion_tokens bigint,
     first_token_ms integer)
-WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open'
+WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open')
 """
 
 END_ATTEMPTS = """
-UPDATE activity_attempt a SET
+ended AS (UPDATE activity_attempt a SET
     status = r.status, http_status = r.http_status, error_type = r.error_type,
     first_token_ms = r.first_token_ms, latency_ms = r.latency_ms,
     prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,
@@ -155,22 +161,40 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(
     generation_id text, number smallint, status text, http_status smallint, error_type text,
     first_token_ms integer, latency_ms integer, prompt_tokens bigint, completion_tokens bigint,
     operator_cost numeric)
-WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open'
+WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open')
 """
 
 ABANDON_ATTEMPTS = """
-UPDATE activity_attempt SET status = 'abandoned' WHERE generation_id = ANY(%s) AND status = 'open'
+abandoned AS (
+    UPDATE activity_attempt SET status = 'abandoned'
+    WHERE generation_id = ANY(%s) AND status = 'open')
 """
 
 COUNT_REJECTIONS = """
-INSERT INTO activity_rejection (day, key_id, user_id, code, error_type, count)
+counted AS (INSERT INTO activity_rejection (day, key_id, user_id, code, error_type, count)
 SELECT (now() AT TIME ZONE 'UTC')::date, key_id, user_id, code, error_type, sum(count)
 FROM jsonb_to_recordset(%s::jsonb) AS r(
     key_id bigint, user_id bigint, code smallint, error_type text, count bigint)
 GROUP BY key_id, user_id, code, error_type
+ORDER BY key_id, code, error_type
 ON CONFLICT (day, key_id, code, error_type) DO UPDATE SET
-    count = activity_rejection.count + excluded.count
+    count = activity_rejection.count + excluded.count)
 """
+
+MOST_COMBINATIONS = 200
+
+
+@lru_cache(MOST_COMBINATIONS)
+def together(*parts: str) -> str:
+    """One statement that runs all parts; its parameters are theirs, in order, as %s."""
+    return f"WITH {', '.join(parts)} SELECT"
+
+
+@lru_cache(MOST_COMBINATIONS)
+def numbered(statement: str) -> str:
+    """The same with $1, $2, ... for psycopg's raw cursors, which do not read a text again."""
+    texts = statement.split("%s")
+    return texts[0] + "".join(f"${at}{text}" for at, text in enumerate(texts[1:], 1))
 
 
 def as_json(rows: list[dict[str, Any]]) -> str:

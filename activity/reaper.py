@@ -62,9 +62,8 @@ def _settle(line: dict[str, Any]) -> None:
     if line["kind"] != "settlement":
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ledger.SETTLE + ledger.MOVE_MONEY, [ledger.as_json([line["row"]])])
-        cursor.execute(ledger.END_ATTEMPTS, [ledger.as_json(line["attempts"])])
-        cursor.execute(ledger.ABANDON_ATTEMPTS, [[line["row"]["id"]]])
+        statement = ledger.together(ledger.SETTLE, ledger.END_ATTEMPTS)
+        cursor.execute(statement, [ledger.as_json([line["row"]]), ledger.as_json(line["attempts"])])
 
 
 def _owners() -> set[int]:
@@ -99,6 +98,6 @@ def _interrupt(ids: list[str]) -> int:
     if not ids:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ledger.INTERRUPT + ledger.MOVE_MONEY, [ids])
-        cursor.execute(ledger.ABANDON_ATTEMPTS, [ids])
+        statement = ledger.together(ledger.INTERRUPT, ledger.ABANDON_ATTEMPTS)
+        cursor.execute(statement, [ids, ids])
     return len(ids)

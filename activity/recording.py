@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from activity.batch import Statement
 from activity.models import Attempt, Generation
-from activity.writer import Statement, Writer
+from activity.writer import DatabaseAway, Writer
 
 ALPHABET = string.digits + string.ascii_letters
 # After its deadline a row may still be settled by its owner for this long.
@@ -96,6 +97,7 @@ class Recording:
         self._writer = writer
         self.id = generation_id
         self.calls: list[Call] = []
+        self._lost: list[Call] = []
         self.started = time.monotonic()
         self.first_token_ms: int | None = None
         self._checkpoint = 0.0
@@ -117,7 +119,13 @@ class Recording:
 
     async def attempt(self, call: Call) -> None:
         """Commit one more attempt; raises DatabaseAway."""
-        await self._writer.attempt(call.opening(self.id))
+        try:
+            await self._writer.attempt(call.opening(self.id))
+        except DatabaseAway:
+            # Its commit may have arrived all the same; it was never sent.
+            call.end(Attempt.Status.ABANDONED)
+            self._lost.append(call)
+            raise
         self.calls.append(call)
 
     def first_token(self) -> None:
@@ -165,7 +173,7 @@ class Recording:
             "latency_ms": milliseconds_since(self.started),
         }
         settlement |= {name: outcome.tokens.get(name, 0) for name in TOKEN_COUNTS}
-        endings = [call.ending(self.id) for call in self.calls]
+        endings = [call.ending(self.id) for call in (*self.calls, *self._lost)]
         await self._writer.settle(settlement, endings, along)
 
 

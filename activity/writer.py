@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import psycopg
 
 from activity import connections, ledger
+from activity.batch import Entry, Part, Statement, groups, parts
 from activity.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -35,27 +35,15 @@ COUNT_SECONDS = 2.0
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
-Statement = tuple[str, Any]
+
+# The server may still read what a connection sent before we gave it up; those it ends are counted.
+END_BACKENDS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY($1)
+"""
 
 
 class DatabaseAway(Exception):
     """The database did not take a row; nothing was sent to a provider for it."""
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One row on its way to the database, and who waits for it."""
-
-    kind: str
-    row: dict[str, Any]
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    along: tuple[Statement, ...] = ()
-    done: "asyncio.Future[Any] | None" = None
-    is_taken: bool = False
-
-    def withdraw(self) -> None:
-        """Make nothing of an entry that nobody waits for and that is still queued."""
-        self.kind, self.row, self.attempts, self.along = "marker", {}, [], ()
 
 
 class Writer:
@@ -70,6 +58,7 @@ class Writer:
         self._unsettled: dict[str, Entry] = {}
         self._journaled: set[str] = set()
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._name, self._connected_times = "", 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -150,8 +139,9 @@ class Writer:
             raise DatabaseAway("it does not answer") from error
 
     def _undo(self, intent: Entry) -> None:
-        """End an intent that nobody answered for: its commit may have arrived all the same."""
-        self._unsettled[intent.row["id"]] = Entry("undo", {"id": intent.row["id"]})
+        """End an intent that nobody answered for: its commit may have arrived, or may yet."""
+        row = {"id": intent.row["id"], "sent_by": self._name}
+        self._unsettled[intent.row["id"]] = Entry("undo", row)
 
     async def _submit(self, entry: Entry) -> Any:
         entry.done = asyncio.get_running_loop().create_future()
@@ -177,19 +167,20 @@ class Writer:
                 batch.append(self._queue.get_nowait())
             for entry in batch:
                 entry.is_taken = True
-            for group in _groups(batch):
+            again = [entry for entry in self._unsettled.values() if entry not in batch]
+            for group in groups(batch + again[:LARGEST_BATCH]):
                 await self._write(group)
 
     async def _write(self, batch: list[Entry]) -> None:
         """Commit a batch, or tell each of its waiters why not; never raises."""
-        waiting = [] if batch[0].row.get("budgets") else list(self._unsettled.values())
-        entries = batch + [entry for entry in waiting if entry not in batch][:LARGEST_BATCH]
         try:
-            results = await self._commit(entries)
+            if batch[0].kind == "undo" and not await self._is_over_for(batch):
+                return
+            results = await self._commit(batch)
         except AWAY as error:
             await self._fail(batch, error)
         except Exception:  # noqa: BLE001 - a row that cannot be written must not take its batch along
-            for entry in entries:
+            for entry in batch:
                 await self._write_one(entry)
         else:
             self._finish(results)
@@ -252,35 +243,36 @@ class Writer:
             return await self._commit_once(entries)
 
     async def _commit_once(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
+        """One round trip, commit included, unless budgets must be looked at first."""
         connection = await self._connected()
         rejections, self._rejections = self._rejections, Counter()
+        limited = [entry for entry in entries if entry.row.get("budgets")]
         try:
-            # In pipeline mode a batch without budgets is one round trip, commit included.
+            if not limited:
+                await _send(connection, parts(entries, rejections))
+                return [(entry, None) for entry in entries]
             async with connection.pipeline(), connection.transaction():
-                granted = await self._reserve(connection, entries)
-                for statement, parameters in statements(entries, granted):
-                    await connection.execute(statement, parameters)
-                if rejections:
-                    await connection.execute(ledger.COUNT_REJECTIONS, _counts(rejections))
+                granted = await self._reserve(connection, limited)
+                admitted = [e for e in entries if not isinstance(granted.get(id(e)), Exception)]
+                await _send(connection, parts(admitted, rejections))
         except BaseException:
             self._rejections.update(rejections)
             raise
         return [(entry, granted.get(id(entry))) for entry in entries]
 
     async def _reserve(
-        self, connection: psycopg.AsyncConnection[Any], entries: list[Entry]
+        self, connection: psycopg.AsyncConnection[Any], limited: list[Entry]
     ) -> dict[int, Any]:
         """What each intent with a budget was granted, or the exception that refuses it."""
-        limited = [entry for entry in entries if entry.row.get("budgets")]
-        if not limited:
-            return {}
         wanted = [
             {"owner": owner, "kind": kind}
             for entry in limited
             for owner, kind, _ in entry.row["budgets"]
         ]
-        await connection.execute(ledger.ADD_SPEND_ROWS, _json(wanted))
-        rows = await connection.execute(ledger.LOCK_SPEND_ROWS, _json(wanted))
+        await connection.execute(ledger.numbered(ledger.ADD_SPEND_ROWS), (ledger.as_json(wanted),))
+        rows = await connection.execute(
+            ledger.numbered(ledger.LOCK_SPEND_ROWS), (ledger.as_json(wanted),)
+        )
         books = ledger.Books(await rows.fetchall())
         granted: dict[int, Any] = {}
         for entry in limited:
@@ -288,12 +280,26 @@ class Writer:
                 granted[id(entry)] = books.reserve(entry.row)
             except ledger.BudgetExceeded as refusal:
                 granted[id(entry)] = refusal
-        await connection.execute(ledger.RESERVE, _json(books.added()))
+        await connection.execute(ledger.numbered(ledger.RESERVE), (ledger.as_json(books.added()),))
         return granted
+
+    async def _is_over_for(self, undone: list[Entry]) -> bool:
+        """Whether no connection that we gave up can still commit what is to be undone."""
+        async with asyncio.timeout(COMMIT_SECONDS):
+            connection = await self._connected()
+            senders = {entry.row["sent_by"] for entry in undone} - {self._name}
+            if not senders:
+                return True
+            ending = await connection.execute(END_BACKENDS, [list(senders)])
+            return ending.rowcount == 0
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = await connections.connect()
+            self._connected_times += 1
+            self._name = f"autorouter-writer-{self.worker}-{self._connected_times}"
+            self._connection = await connections.connect(self._name)
+            # Raw cursors take a text as it is; others read a long one anew each time.
+            self._connection.cursor_factory = psycopg.AsyncRawCursor
         return self._connection
 
     async def _disconnect(self) -> None:
@@ -303,63 +309,10 @@ class Writer:
                 await connection.close()
 
 
-def _groups(batch: list[Entry]) -> list[list[Entry]]:
-    """Reservations apart from the rest: each locks Spend rows in order, both together would not."""
-    limited = [entry for entry in batch if entry.row.get("budgets")]
-    others = [entry for entry in batch if not entry.row.get("budgets")]
-    return [group for group in (others, limited) if group]
-
-
-def statements(entries: list[Entry], granted: dict[int, Any]) -> list[Statement]:
-    """The statements that write a batch, without the intents that were refused."""
-    refused = {key for key, value in granted.items() if isinstance(value, Exception)}
-    kept = [entry for entry in entries if id(entry) not in refused]
-    rows = {kind: [e.row for e in kept if e.kind == kind] for kind in ("intent", "settlement")}
-    begun = [row for e in kept if e.kind in ("intent", "attempt") for row in e.attempts]
-    reached = [row for e in kept if e.kind == "checkpoint" for row in e.attempts]
-    ended = [row for e in kept if e.kind == "settlement" for row in e.attempts]
-    undone = [e.row["id"] for e in kept if e.kind == "undo"]
-    found: list[Statement] = []
-    if rows["intent"]:
-        found.append((ledger.INSERT_GENERATIONS, _json([_plain(row) for row in rows["intent"]])))
-    if begun:
-        found.append((ledger.INSERT_ATTEMPTS, _json(begun)))
-    if reached:
-        # Two of one attempt in a batch: the later one counts.
-        latest = {(row["generation_id"], row["number"]): row for row in reached}
-        found.append((ledger.CHECKPOINT, _json(list(latest.values()))))
-    if rows["settlement"]:
-        found.append((ledger.SETTLE + ledger.MOVE_MONEY, _json(rows["settlement"])))
-    if ended:
-        found.append((ledger.END_ATTEMPTS, _json(ended)))
-    if settled := [row["id"] for row in rows["settlement"]]:
-        # An attempt whose commit came too late to be used is none of its generation's calls.
-        found.append((ledger.ABANDON_ATTEMPTS, (settled,)))
-    if undone:
-        found.append((ledger.INTERRUPT + ledger.MOVE_MONEY, (undone,)))
-        found.append((ledger.ABANDON_ATTEMPTS, (undone,)))
-    return found + [statement for entry in kept for statement in entry.along]
-
-
-def _plain(intent: dict[str, Any]) -> dict[str, Any]:
-    """An intent without what only the reservation needs."""
-    defaults = {"reserved": "0", "reserved_in": []}
-    return defaults | {
-        name: value
-        for name, value in intent.items()
-        if name not in ("budgets", "estimate", "minimum")
-    }
-
-
-def _json(rows: list[dict[str, Any]]) -> tuple[str]:
-    return (ledger.as_json(rows),)
-
-
-def _counts(rejections: Counter[tuple[int, int, int, str]]) -> tuple[str]:
-    names = ("key_id", "user_id", "code", "error_type")
-    return _json(
-        [dict(zip(names, key, strict=True)) | {"count": n} for key, n in rejections.items()]
-    )
+async def _send(connection: psycopg.AsyncConnection[Any], given: list[Part]) -> None:
+    if given:
+        statement = ledger.numbered(ledger.together(*(part for part, _ in given)))
+        await connection.execute(statement, [rows for _, rows in given])
 
 
 def _journal_line(entry: Entry) -> dict[str, Any]:

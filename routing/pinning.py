@@ -1,6 +1,6 @@
 """What a successful answer does to the pin of its session."""
 
-from activity.writer import Statement
+from activity.batch import Statement
 from routing import sticky
 from routing.catalog import Offer
 from routing.decision import Decision

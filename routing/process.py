@@ -86,7 +86,7 @@ class Process:
 
     async def _present(self) -> psycopg.AsyncConnection[Any]:
         """A connection that holds our advisory lock and hears of every change."""
-        database = await connections.connect()
+        database = await connections.connect(f"autorouter-listener-{self.worker}")
         await database.execute("SELECT pg_advisory_lock(%s)", [self.worker])
         await database.execute(f"LISTEN {CHANNEL}")
         return database

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
+from activity.batch import Statement
 from activity.connections import QUERY_SECONDS, one_row, within
-from activity.writer import Statement
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
 from routing.snapshot import AWAY, Account
@@ -22,23 +22,30 @@ WHERE key = %s AND last_success > now() - make_interval(secs => %s)
 # A pin that another turn set meanwhile stays, so that concurrent first turns converge on one; the
 # endpoint this turn was pinned to gives way to the one that served it.
 SET = """
-INSERT INTO routing_pin (key, user_id, model, endpoint_id) VALUES (%(key)s, %(user)s, %(model)s,
-    %(endpoint)s)
+turns AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(
+    key text, user_id bigint, model text, endpoint_id bigint, seen bigint, idle float8)),
+pinned AS (INSERT INTO routing_pin (key, user_id, model, endpoint_id)
+SELECT key, user_id, model, endpoint_id FROM turns ORDER BY key
 ON CONFLICT (key) DO UPDATE SET
     last_success = now(),
     (model, endpoint_id) = (
         SELECT CASE WHEN replaced THEN excluded.model ELSE routing_pin.model END,
                CASE WHEN replaced THEN excluded.endpoint_id ELSE routing_pin.endpoint_id END
-        FROM (SELECT routing_pin.endpoint_id = %(seen)s
-            OR routing_pin.last_success <= now() - make_interval(secs => %(idle)s) AS replaced) r)
+        FROM (SELECT routing_pin.endpoint_id = seen
+            OR routing_pin.last_success <= now() - make_interval(secs => idle) AS replaced
+            FROM turns WHERE turns.key = excluded.key) r))
 """
 
 REFRESH = """
-UPDATE routing_pin SET last_success = now()
-WHERE key = %s AND last_success > now() - make_interval(secs => %s)
+refreshed AS (UPDATE routing_pin p SET last_success = now()
+FROM jsonb_to_recordset(%s::jsonb) AS r(key text, idle float8)
+WHERE p.key = r.key AND p.last_success > now() - make_interval(secs => r.idle))
 """
 
-DROP = "DELETE FROM routing_pin WHERE key = %s AND endpoint_id = %s"
+DROP = """
+dropped AS (DELETE FROM routing_pin p USING jsonb_to_recordset(%s::jsonb) AS r(
+    key text, endpoint_id bigint) WHERE p.key = r.key AND p.endpoint_id = r.endpoint_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,9 @@ def pin(key: str, account: Account, served: Pinned, seen: Pinned | None) -> Stat
     """Pins the session to what served it, unless another turn pinned it meanwhile."""
     return SET, {
         "key": key,
-        "user": account.user_id,
+        "user_id": account.user_id,
         "model": served.model,
-        "endpoint": served.endpoint_id,
+        "endpoint_id": served.endpoint_id,
         "seen": seen.endpoint_id if seen else -1,
         "idle": settings.AUTOROUTER_STICKY_SECONDS,
     }
@@ -81,9 +88,9 @@ def pin(key: str, account: Account, served: Pinned, seen: Pinned | None) -> Stat
 
 def refresh(key: str) -> Statement:
     """Restarts the timer of a live pin and leaves what it names."""
-    return REFRESH, (key, settings.AUTOROUTER_STICKY_SECONDS)
+    return REFRESH, {"key": key, "idle": settings.AUTOROUTER_STICKY_SECONDS}
 
 
 def drop(key: str, pinned: Pinned) -> Statement:
     """Removes a pin that the session's patterns exclude."""
-    return DROP, (key, pinned.endpoint_id)
+    return DROP, {"key": key, "endpoint_id": pinned.endpoint_id}

@@ -12,7 +12,7 @@ from tests.conftest import Api, FakeProvider, chunk, completion_json, usage_chun
 from tests.routing.stories import offer
 
 # The pin of the session; then two transactions: intent and attempt, settlement, attempt and pin.
-READS, WRITES = 1, 6
+READS, WRITES = 1, 2
 BUDGET_WRITES = 3
 # What a stream has delivered when it begins, so that a crash leaves no doubt about it.
 CHECKPOINTS = 1

@@ -1,0 +1,103 @@
+"""Which rows may be written together, and the one statement that writes them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from activity import ledger
+
+# What a settlement brings along: a part of a statement (see ledger) and its row. No two rows of
+# one key are written by one statement.
+Statement = tuple[str, dict[str, Any]]
+Part = tuple[str, Any]
+Rejections = Counter[tuple[int, int, int, str]]
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One row on its way to the database, and who waits for it."""
+
+    kind: str
+    row: dict[str, Any]
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    along: tuple[Statement, ...] = ()
+    done: "asyncio.Future[Any] | None" = None
+    is_taken: bool = False
+
+    def withdraw(self) -> None:
+        """Make nothing of an entry that nobody waits for and that is still queued."""
+        self.kind, self.row, self.attempts, self.along = "marker", {}, [], ()
+
+
+def groups(batch: list[Entry]) -> list[list[Entry]]:
+    """What may be committed together, in order.
+
+    Reservations go apart: settlements lock Spend rows in order too, and both together would not.
+    So do undone intents and a second row of one key: the parts of a statement must not change the
+    same row.
+    """
+    limited, undone = [], []
+    others: list[list[Entry]] = [[]]
+    keys: set[str] = set()
+    for entry in batch:
+        if entry.row.get("budgets"):
+            limited.append(entry)
+        elif entry.kind == "undo":
+            undone.append(entry)
+        else:
+            own = {row["key"] for _, row in entry.along}
+            if own & keys:
+                others.append([])
+                keys = set()
+            others[-1].append(entry)
+            keys |= own
+    return [group for group in (*others, undone, limited) if group]
+
+
+def parts(entries: list[Entry], rejections: Rejections) -> list[Part]:
+    """The parts of the statement that writes a group, each with its rows, always in one order."""
+    ended = [row for entry in entries if entry.kind == "settlement" for row in entry.attempts]
+    rows = {
+        ledger.INSERT_GENERATIONS: [_plain(e.row) for e in entries if e.kind == "intent"],
+        ledger.INSERT_ATTEMPTS: [
+            row for e in entries if e.kind in ("intent", "attempt") for row in e.attempts
+        ],
+        ledger.CHECKPOINT: _latest(entries, ended),
+        ledger.SETTLE: [entry.row for entry in entries if entry.kind == "settlement"],
+        ledger.END_ATTEMPTS: ended,
+        ledger.COUNT_REJECTIONS: _counts(rejections),
+    }
+    along: dict[str, list[dict[str, Any]]] = {}
+    for part, row in (statement for entry in entries for statement in entry.along):
+        along.setdefault(part, []).append(row)
+    given = [*rows.items(), *sorted(along.items())]
+    found: list[Part] = [(part, ledger.as_json(its)) for part, its in given if its]
+    if undone := [entry.row["id"] for entry in entries if entry.kind == "undo"]:
+        found += [(ledger.INTERRUPT, undone), (ledger.ABANDON_ATTEMPTS, undone)]
+    return found
+
+
+def _latest(entries: list[Entry], ended: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last checkpoint of each attempt that is not ended along with it."""
+    reached = [row for entry in entries if entry.kind == "checkpoint" for row in entry.attempts]
+    latest = {(row["generation_id"], row["number"]): row for row in reached}
+    for row in ended:
+        latest.pop((row["generation_id"], row["number"]), None)
+    return list(latest.values())
+
+
+def _plain(intent: dict[str, Any]) -> dict[str, Any]:
+    """An intent without what only the reservation needs."""
+    defaults = {"reserved": "0", "reserved_in": []}
+    return defaults | {
+        name: value
+        for name, value in intent.items()
+        if name not in ("budgets", "estimate", "minimum")
+    }
+
+
+def _counts(rejections: Rejections) -> list[dict[str, Any]]:
+    names = ("key_id", "user_id", "code", "error_type")
+    return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in rejections.items()]
