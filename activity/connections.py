@@ -56,6 +56,15 @@ async def one_row(
         return await cursor.fetchone()
 
 
+async def all_rows(
+    pool: "AsyncConnectionPool[AsyncConnection[Any]]", query: str, parameters: Any
+) -> list[tuple[Any, ...]]:
+    """For queries that can only find a few."""
+    async with pool.connection() as database:
+        cursor = await database.execute(query, parameters)
+        return await cursor.fetchall()
+
+
 async def within(seconds: float, query: Coroutine[Any, Any, Any]) -> Any:
     """A query's result, or TimeoutError after so many seconds, whatever the query still does.
 

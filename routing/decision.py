@@ -207,7 +207,7 @@ async def _pin(question: Question, account: Account, draft: Draft) -> Pin:
     only = named.slug if named else ""
     if completion.provider.order:
         return Pin(key, None, "off", explicit, only)
-    pinned = await sticky.find(question.process.pool, key)
+    pinned = await question.process.pins.find(key)
     return Pin(key, pinned, _pin_state(pinned, draft, only), explicit, only)
 
 

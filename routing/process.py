@@ -15,6 +15,7 @@ from activity import connections, reaper
 from activity.writer import Writer
 from routing.errors import Unavailable
 from routing.snapshot import Snapshot
+from routing.sticky import Pins
 from routing.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Process:
         self.worker = secrets.randbits(62)
         self.pool = connections.pool()
         self.snapshot = Snapshot(self.pool)
+        self.pins = Pins(self.pool)
         self.writer = Writer(self.worker, journal_folder)
         self.upstream = upstream
         self.exchanges: set[asyncio.Task[None]] = set()

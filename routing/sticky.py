@@ -1,5 +1,6 @@
 """The model and provider a session is pinned to, shared by all processes."""
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,14 +10,14 @@ from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 from activity.batch import Statement
-from activity.connections import QUERY_SECONDS, one_row, within
+from activity.connections import QUERY_SECONDS, all_rows, within
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
 from routing.snapshot import AWAY, Account
 
 FIND = """
-SELECT model, endpoint_id FROM routing_pin
-WHERE key = %s AND last_success > now() - make_interval(secs => %s)
+SELECT key, model, endpoint_id FROM routing_pin
+WHERE key = ANY(%s) AND last_success > now() - make_interval(secs => %s)
 """
 
 # A pin that another turn set meanwhile stays, so that concurrent first turns converge on one; the
@@ -64,14 +65,49 @@ def pin_key(account: Account, completion: Completion) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), "\n".join(parts).encode(), sha256).hexdigest()
 
 
-async def find(pool: "AsyncConnectionPool[Any]", key: str) -> Pinned | None:
-    """The live pin of a session, by one query; raises Unavailable while the database is away."""
-    parameters = (key, settings.AUTOROUTER_STICKY_SECONDS)
-    try:
-        row = await within(QUERY_SECONDS, one_row(pool, FIND, parameters))
-    except AWAY as error:
-        raise Unavailable("The session cannot be looked up now; try again shortly.") from error
-    return None if row is None else Pinned(*row)
+class Pins:
+    """Looks pins up: whoever asks while a query runs shares the next one."""
+
+    def __init__(self, pool: "AsyncConnectionPool[Any]") -> None:
+        self._pool = pool
+        self._asked: list[tuple[str, asyncio.Future[Pinned | None]]] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def find(self, key: str) -> Pinned | None:
+        """The live pin of a session; raises Unavailable while the database is away."""
+        found: asyncio.Future[Pinned | None] = asyncio.get_running_loop().create_future()
+        self._asked.append((key, found))
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await found
+
+    async def _read(self) -> None:
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                await self._answer(asked)
+        finally:
+            self._reading = None
+
+    async def _answer(self, asked: list[tuple[str, asyncio.Future[Pinned | None]]]) -> None:
+        keys = [key for key, found in asked if not found.done()]
+        parameters = (keys, settings.AUTOROUTER_STICKY_SECONDS)
+        error: Exception | None = None
+        pins: dict[str, Pinned] = {}
+        try:
+            rows = await within(QUERY_SECONDS, all_rows(self._pool, FIND, parameters))
+            pins = {key: Pinned(model, endpoint) for key, model, endpoint in rows}
+        except AWAY:
+            error = Unavailable("The session cannot be looked up now; try again shortly.")
+        except Exception as unexpected:  # noqa: BLE001 - whoever asked must hear of it
+            error = unexpected
+        for key, found in asked:
+            if found.done():
+                continue
+            if error is None:
+                found.set_result(pins.get(key))
+            else:
+                found.set_exception(error)
 
 
 def pin(key: str, account: Account, served: Pinned, seen: Pinned | None) -> Statement:

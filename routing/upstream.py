@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,8 @@ from routing.streaming import DONE, EventParser, EventTooLarge
 
 MOST_CONNECTIONS = 1000
 CONNECT_SECONDS = 5.0
+EXTENSIONS = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
+MOST_OFFERS = 1000
 KEEP_ALIVE_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 LARGEST_ERROR_BYTES = 64 * 1024
@@ -164,20 +167,18 @@ class Answer:
 
 
 class Upstream:
-    """The HTTP client of a process: explicit limits, no cookies, no redirects, no proxies."""
+    """The HTTP client of a process: explicit limits, no cookies, no redirects, no proxies.
+
+    It drives httpx's transport itself: httpx.AsyncClient would work out cookies, redirects and
+    authentication for every call, which costs more than the call.
+    """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(client=_session),
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-            follow_redirects=False,
-            trust_env=False,
-        )
-
+        self._transport = transport or AiohttpTransport(client=_session)
         self._speeds: dict[int, Speed] = {}
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     def note_speed(self, offer: Offer, first_token_ms: int, tokens_per_second: float) -> None:
         """Remember how fast an endpoint answered; recent answers weigh more."""
@@ -201,14 +202,11 @@ class Upstream:
         block closes the connection unless the answer was read to its end. The caller has entered
         the deadline and set it for the first byte.
         """
-        request = self._client.build_request(
-            "POST",
-            f"{offer.base_url}/chat/completions",
-            content=body,
-            headers=_headers(offer, attempt_id),
-        )
+        url, headers = _address(offer)
+        own = [*headers, (b"X-Attempt-Id", attempt_id.encode())]
+        request = httpx.Request("POST", url, headers=own, content=body, extensions=EXTENSIONS)
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._transport.handle_async_request(request)
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -249,18 +247,18 @@ def _session() -> aiohttp.ClientSession:
     )
 
 
-def _headers(offer: Offer, attempt_id: str) -> dict[str, str]:
-    """Ours alone: nothing of the client's headers reaches a provider."""
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "application/json, text/event-stream",
-        "Accept-Encoding": "identity",
-        "User-Agent": "auto-router",
-        "X-Attempt-Id": attempt_id,
-    }
+@lru_cache(MOST_OFFERS)
+def _address(offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
+    """Where an endpoint is called, and with which headers: ours alone, none of the client's."""
+    headers = [
+        (b"Content-Type", b"application/json"),
+        (b"Accept", b"application/json, text/event-stream"),
+        (b"Accept-Encoding", b"identity"),
+        (b"User-Agent", b"auto-router"),
+    ]
     if offer.credential:
-        headers["Authorization"] = f"Bearer {offer.credential}"
-    return headers
+        headers.append((b"Authorization", f"Bearer {offer.credential}".encode()))
+    return httpx.URL(f"{offer.base_url}/chat/completions"), headers
 
 
 async def _check(response: httpx.Response) -> None:
