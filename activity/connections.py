@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 # A database that hangs must become a 503 within the client's patience.
 STATEMENT_TIMEOUT_MS = 2000
 CONNECT_TIMEOUT_SECONDS = 2
-POOL_SIZE = 4
+READERS = 2
 # A read on the path of a completion; the client hears of a silent database within 3 s.
 QUERY_SECONDS = 2.5
 
@@ -41,28 +41,30 @@ async def connect(name: str) -> AsyncConnection[Any]:
     return await AsyncConnection.connect(**parameters() | {"application_name": name})
 
 
-def pool() -> AsyncConnectionPool[AsyncConnection[Any]]:
-    """A small closed pool for reads on the path of a completion; its owner opens and closes it."""
-    return AsyncConnectionPool(
-        kwargs=parameters(), min_size=1, max_size=POOL_SIZE, timeout=2, max_waiting=200, open=False
-    )
+class Reads:
+    """A few open connections for reads on the path of a completion.
 
+    Who has no turn waits here and not in the pool: psycopg_pool 3.3 loses a connection that it
+    hands over at the moment its waiter gives up, and an overload makes that moment come often.
+    """
 
-async def one_row(
-    pool: "AsyncConnectionPool[AsyncConnection[Any]]", query: str, parameters: Any
-) -> tuple[Any, ...] | None:
-    async with pool.connection() as database:
-        cursor = await database.execute(query, parameters)
-        return await cursor.fetchone()
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(READERS)
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            kwargs=parameters(), min_size=READERS, max_size=READERS, timeout=2, open=False
+        )
 
+    async def open(self) -> None:
+        await self._pool.open(wait=True, timeout=10)
 
-async def all_rows(
-    pool: "AsyncConnectionPool[AsyncConnection[Any]]", query: str, parameters: Any
-) -> list[tuple[Any, ...]]:
-    """For queries that can only find a few."""
-    async with pool.connection() as database:
-        cursor = await database.execute(query, parameters)
-        return await cursor.fetchall()
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def rows(self, query: str, parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query that can only find a few."""
+        async with self._turns, self._pool.connection() as database:
+            cursor = await database.execute(query, parameters)
+            return await cursor.fetchall()
 
 
 async def within(seconds: float, query: Coroutine[Any, Any, Any]) -> Any:

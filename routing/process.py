@@ -33,9 +33,9 @@ class Process:
     def __init__(self, journal_folder: Path, upstream: Upstream) -> None:
         # Its advisory lock says that this process lives; the reaper looks at it.
         self.worker = secrets.randbits(62)
-        self.pool = connections.pool()
-        self.snapshot = Snapshot(self.pool)
-        self.pins = Pins(self.pool)
+        self._reads = connections.Reads()
+        self.snapshot = Snapshot(self._reads)
+        self.pins = Pins(self._reads)
         self.writer = Writer(self.worker, journal_folder)
         self.upstream = upstream
         self.exchanges: set[asyncio.Task[None]] = set()
@@ -44,7 +44,7 @@ class Process:
 
     async def start(self) -> None:
         """Connect, take the lock, read the snapshot; raises while the database is away."""
-        await self.pool.open(wait=True, timeout=10)
+        await self._reads.open()
         first = await self._present()
         await self.snapshot.start()
         await self.writer.start()
@@ -72,7 +72,7 @@ class Process:
         listener, reaping = self._background
         listener.cancel()
         await asyncio.gather(listener, reaping, return_exceptions=True)
-        await self.pool.close()
+        await self._reads.close()
 
     def run(self, exchange: Coroutine[Any, Any, None]) -> None:
         """Run an exchange to its end in a task of its own, whatever becomes of its client.

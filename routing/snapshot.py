@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import PoolTimeout, TooManyRequests
 
-from activity.connections import QUERY_SECONDS, one_row, within
+from activity.connections import QUERY_SECONDS, Reads, within
 from routing import catalog, credentials
 from routing.catalog import Catalogue
 from routing.errors import Unavailable
@@ -75,8 +75,8 @@ class Account:
 class Snapshot:
     """What a completion needs to know; a warm read costs no query."""
 
-    def __init__(self, pool: "AsyncConnectionPool[Any]") -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
         self._accounts: dict[str, Account] = {}
         self._reading: dict[str, asyncio.Task[Account | None]] = {}
         self._epoch = 0
@@ -141,8 +141,8 @@ class Snapshot:
     async def _read_account(self, digest: str) -> Account | None:
         epoch = self._epoch
         query, parameters = ApiKey.objects.account_of(digest).query.sql_with_params()
-        row = await within(QUERY_SECONDS, one_row(self._pool, query, parameters))
-        account = None if row is None else _account(row)
+        rows = await within(QUERY_SECONDS, self._reads.rows(query, parameters))
+        account = _account(rows[0]) if rows else None
         # A change announced while we read may not be in what we read.
         if account is not None and epoch == self._epoch:
             if len(self._accounts) >= MOST_ACCOUNTS:

@@ -4,13 +4,11 @@ import asyncio
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
 
 from activity.batch import Statement
-from activity.connections import QUERY_SECONDS, all_rows, within
+from activity.connections import QUERY_SECONDS, Reads, within
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
 from routing.snapshot import AWAY, Account
@@ -68,8 +66,8 @@ def pin_key(account: Account, completion: Completion) -> str:
 class Pins:
     """Looks pins up: whoever asks while a query runs shares the next one."""
 
-    def __init__(self, pool: "AsyncConnectionPool[Any]") -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
         self._asked: list[tuple[str, asyncio.Future[Pinned | None]]] = []
         self._reading: asyncio.Task[None] | None = None
 
@@ -95,7 +93,7 @@ class Pins:
         error: Exception | None = None
         pins: dict[str, Pinned] = {}
         try:
-            rows = await within(QUERY_SECONDS, all_rows(self._pool, FIND, parameters))
+            rows = await within(QUERY_SECONDS, self._reads.rows(FIND, parameters))
             pins = {key: Pinned(model, endpoint) for key, model, endpoint in rows}
         except AWAY:
             error = Unavailable("The session cannot be looked up now; try again shortly.")

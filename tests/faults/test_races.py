@@ -140,10 +140,11 @@ async def test_a_database_that_hung_for_long_leaves_nothing_open(
 async def test_a_hung_read_of_the_session_is_a_503(api: Api, provider: FakeProvider) -> None:
     await offer(api, {"slug": "a/one"})
     await api.complete()
-    async with api.process.pool.connection() as backend:
+    readers = api.process._reads._pool
+    async with readers.connection() as one, readers.connection() as other:
         pass
 
-    with hung(backend):
+    with hung(one), hung(other):
         async with asyncio.timeout(3):
             refused = await api.complete()
 

@@ -129,7 +129,7 @@ async def test_a_key_that_is_deleted_completes_nothing_more(api: Api) -> None:
 
 
 async def test_a_database_that_is_away_is_no_bad_key(api: Api) -> None:
-    await api.process.pool.close()
+    await api.process._reads.close()
 
     response = await api.post(HELLO)
 
