@@ -31,8 +31,8 @@ SPREAD = {
     "created_at": MOMENT,
     "settled_at": MOMENT,
     "deadline": MOMENT,
-    "routed_model": "(ARRAY(SELECT slug FROM routing_languagemodel ORDER BY slug))[1 + n % 30]",
-    "latency_ms": "300 + n % 5000",
+    "routed_model": "(ARRAY(SELECT slug FROM routing_languagemodel ORDER BY slug))[1 + n %% 30]",
+    "latency_ms": "300 + n %% 5000",
 }
 
 

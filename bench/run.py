@@ -1,6 +1,7 @@
 """One run: starts everything, measures in turns, ends everything."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from bench.memory import IdleMemory
 from bench.scenarios import Measurement, Scenario, check_scenarios, measure, pinned, scenarios
 from bench.traffic import Load, Pace, Target, Traffic
 
+BEGAN = time.monotonic()
 ROWS = (10_000, 1_000_000)
 PAGES = {"Activity, 7 days": "/activity", "Activity, all time": "/activity?period=all"}
 
@@ -163,7 +165,7 @@ class Run:
 
 
 def _say(what: str) -> None:
-    print(f"  {what}", flush=True)
+    print(f"  {time.monotonic() - BEGAN:4.0f} s  {what}", flush=True)
 
 
 def write_json(results: Results, verdicts: list[check.Verdict], path: Path) -> None:
