@@ -30,6 +30,10 @@ def _look(_: int, frame: FrameType | None) -> None:
     _seen[tuple(stack)] += 1
 
 
+def _write() -> None:
+    SAMPLES.write_text(json.dumps([[count, *stack] for stack, count in _seen.items()]))
+
+
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope.get("path") == "/__samples":
         # What start-up and warming up did is not of interest.
@@ -38,7 +42,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             signal.setitimer(signal.ITIMER_PROF, SECONDS_BETWEEN, SECONDS_BETWEEN)
         else:
             signal.setitimer(signal.ITIMER_PROF, 0)
-            SAMPLES.write_text(json.dumps([[count, *stack] for stack, count in _seen.items()]))
+            _write()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
         return

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 SERVER = "server: granian, event loop, waiting"
-DECISION = "decision: candidates, eligibility, receipt"
 COMMIT = "commit of intent and settlement: writer, psycopg"
 # The innermost frame of ours decides; of two that fit, the one that stands first.
 # A file of the project, the start of a function's name, the stage.
@@ -68,9 +67,8 @@ def stage_of(stack: Sequence[str], root: str) -> str:
     """The stage of a stack of "file:function", innermost first."""
     for frame in stack:
         path, _, function = frame.rpartition(":")
-        if path.startswith(root) and "/.venv/" not in path:
-            if found := _ours(path.removeprefix(root).lstrip("/"), function):
-                return found
+        if found := _ours(path.removeprefix(root).lstrip("/"), function):
+            return found
     return _library(stack)
 
 
