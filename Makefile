@@ -34,7 +34,7 @@ NO_SECRETS := SECRET_KEY=unused AUTOROUTER_KEY_PEPPER=unused AUTOROUTER_CREDENTI
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --universal \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: run test lint format requirements clean install-run install-dev
+.PHONY: run test lint format requirements clean bench bench-litellm install-run install-dev
 
 run: install-run
 	@$(PY) manage.py quickstart --host $(HOST) --port $(PORT) $(ARGS)
@@ -50,6 +50,15 @@ lint: install-dev
 	$(PY) -m djlint --check --lint templates
 	$(PY) -m mypy
 	$(NO_SECRETS) $(PY) -W ignore manage.py makemigrations --check --dry-run
+
+# What is measured, and what ARGS may say (--quick, --check ...): bench/README.md.
+bench: install-run
+	$(PY) -m bench $(ARGS)
+
+# The peer of the bench, in an environment of its own.
+bench-litellm:
+	$(FOUND) -m venv --without-pip var/litellm
+	$(subst $(PY),var/litellm/bin/python,$(PIP_INSTALL)) -r bench/litellm.txt
 
 format: install-dev
 	$(PY) -m ruff check --fix .
