@@ -187,4 +187,4 @@ async def test_a_storm_of_failures_does_not_multiply_the_load(
     answers = await asyncio.gather(*(api.complete("Hello", model="a/one") for _ in range(60)))
 
     assert {answer.status_code for answer in answers} == {502}
-    assert 60 < len(provider.requests) <= 1.2 * 60 + LEAST_RETRIES
+    assert 60 + LEAST_RETRIES < len(provider.requests) <= 1.2 * 60 + LEAST_RETRIES
