@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +32,7 @@ STICKY = {
     "ineligible": "its remembered model {model} could not serve this one and was kept for later",
     "dropped": "its remembered model {model} was forgotten, because the patterns exclude it now",
     "off": "its memory was off for this request",
+    "cooling": "its remembered model {model} was failing of late, so another one was called",
 }
 VERDICTS = {
     "chosen": "Chosen",
@@ -38,6 +40,7 @@ VERDICTS = {
     "dearer": "Better, but dearer than that is worth here",
     "weaker": "Weaker",
     "pinned": "Scored higher, but the conversation stays with its model",
+    "cooling": "Scored higher, but every endpoint of it failed of late",
 }
 OUT = {
     "pattern": "Outside the allowed patterns",
@@ -118,6 +121,8 @@ class Receipt:
     excluded: Restriction
     overrides_prevented: bool
     sticky: str
+    skipped: list[str]
+    last_resort: bool
     facts: list[tuple[str, str]]
     candidates: list[Candidate]
     out: list[Group]
@@ -155,6 +160,8 @@ def read(decision: Mapping[str, Any]) -> Receipt | None:
         excluded=_restriction(decision.get("excluded")),
         overrides_prevented=bool(decision.get("overrides_prevented")),
         sticky=_sticky(decision.get("sticky") or {}),
+        skipped=[_skipped(one) for one in decision.get("skipped") or ()],
+        last_resort=bool(decision.get("last_resort")),
         facts=_facts(decision.get("analysis") or {}),
         candidates=_candidates(decision.get("candidates") or ()),
         out=_groups(decision.get("out") or ()),
@@ -201,6 +208,14 @@ def _sticky(sticky: Mapping[str, Any]) -> str:
         return "The request belongs to no conversation that could be recognised." if sticky else ""
     words = state.format(model=sticky.get("model") or "")
     return f"The conversation was recognised by {session}; {words}."
+
+
+def _skipped(endpoint: Mapping[str, Any]) -> str:
+    """An endpoint that was passed over, and why."""
+    name = f"{endpoint.get('model', '')} at {endpoint.get('provider', '')}"
+    moment = endpoint.get("until")
+    until = f" until {datetime.fromisoformat(moment):%H:%M:%S} UTC" if moment else ""
+    return f"{name}: cooling down{until}, after {endpoint.get('after') or 'a failure'}."
 
 
 def _facts(analysis: Mapping[str, Any]) -> list[tuple[str, str]]:

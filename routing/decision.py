@@ -13,6 +13,7 @@ from routing.engine import VERSION, analysis, conversation, patterns, predictor,
 from routing.engine.analysis import Analysis
 from routing.engine.selection import Ranked
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
+from routing.health import Choice
 from routing.policy import Policy
 from routing.process import Process
 from routing.snapshot import Account
@@ -23,6 +24,7 @@ AUTO = "openrouter/auto"
 MOST_ATTEMPTS = 3
 MOST_HINTS = 3
 MOST_CANDIDATES = 1000
+MOST_SKIPPED_TOLD = 10
 NOTHING_LEFT = "No models match your request and model restrictions"
 
 
@@ -97,16 +99,16 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
     )
     draft = _draft(question)
     pin = await _pin(question, account, draft)
-    offers = tuple(_offers_in_order(draft, _followed(question, draft, pin)))[:MOST_ATTEMPTS]
-    if not completion.provider.allow_fallbacks:
-        offers = offers[:1]
+    in_order = _offers_in_order(draft, _followed(question, draft, pin))
+    most = MOST_ATTEMPTS if completion.provider.allow_fallbacks else 1
+    choice = process.health.choose(in_order, most)
     return Decision(
         requested=completion.requested,
-        offers=offers,
+        offers=choice.offers,
         prompt_tokens=talk.prompt_tokens,
         housekeeping=question.seen.housekeeping,
         pin=pin,
-        receipt=_receipt(question, draft, pin, offers[0].model),
+        receipt=_receipt(question, draft, pin, choice),
     )
 
 
@@ -249,15 +251,17 @@ def _offers_in_order(draft: Draft, first: Pinned | None) -> Iterator[Offer]:
         yield from offers
 
 
-def _receipt(question: Question, draft: Draft, pin: Pin, chosen: str) -> dict[str, Any]:
+def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict[str, Any]:
     completion = question.completion
+    cooling = {one.offer.model for one in choice.skipped} - {one.model for one in choice.offers}
+    is_cooling = pin.state == "followed" and pin.pinned and pin.pinned.model in cooling
     receipt = {
         "version": VERSION,
         "requested": completion.requested,
         "strategy": _strategy(completion),
         "sticky": {
             "kind": completion.session.kind,
-            "state": pin.state,
+            "state": "cooling" if is_cooling else pin.state,
             "model": pin.pinned.model if pin.pinned else None,
         },
         "analysis": _analysis(question.seen),
@@ -266,9 +270,13 @@ def _receipt(question: Question, draft: Draft, pin: Pin, chosen: str) -> dict[st
             for slug, out in draft.out.items()
         ],
     }
+    if choice.skipped or choice.last_resort:
+        receipt["skipped"] = [one.receipt() for one in choice.skipped[:MOST_SKIPPED_TOLD]]
+        receipt["last_resort"] = choice.last_resort
     if AUTO not in completion.models:
         return receipt
-    return receipt | question.rules.receipt() | {"candidates": _candidates(draft, chosen)}
+    candidates = _candidates(draft, choice.offers[0].model, cooling)
+    return receipt | question.rules.receipt() | {"candidates": candidates}
 
 
 def _strategy(completion: Completion) -> str:
@@ -292,7 +300,7 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
     }
 
 
-def _candidates(draft: Draft, chosen: str) -> list[dict[str, Any]]:
+def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> list[dict[str, Any]]:
     by_slug = {one.slug: one for one in draft.ranked}
     pick = by_slug.get(chosen)
     return [
@@ -304,18 +312,18 @@ def _candidates(draft: Draft, chosen: str) -> list[dict[str, Any]]:
             "high": draft.predictions[one.slug].high,
             "cost_usd": round(one.cost_usd, 9),
             "score": round(one.score, 4),
-            "reason": _reason(one, pick, chosen),
+            "reason": _reason(one, pick, chosen, cooling),
         }
         for rank, one in enumerate(draft.ranked, 1)
     ]
 
 
-def _reason(one: Ranked, pick: Ranked | None, chosen: str) -> str:
+def _reason(one: Ranked, pick: Ranked | None, chosen: str, cooling: set[str]) -> str:
     """Why a candidate was not chosen, against the one that was."""
     if one.slug == chosen:
         return "chosen"
     if pick is None or one.score > pick.score:
-        return "pinned"
+        return "cooling" if one.slug in cooling else "pinned"
     if one.cost_usd >= pick.cost_usd:
         return "dearer_no_gain" if one.quality <= pick.quality else "dearer"
     return "weaker"

@@ -14,6 +14,7 @@ from django.db import connection
 from activity import connections, reaper
 from activity.writer import Writer
 from routing.errors import Unavailable
+from routing.health import Health
 from routing.snapshot import Snapshot
 from routing.sticky import Pins
 from routing.upstream import Upstream
@@ -28,7 +29,7 @@ MOST_EXCHANGES = 1000
 
 
 class Process:
-    """Snapshot, writer, upstream client and running exchanges of one process."""
+    """Snapshot, writer, upstream client, endpoint health and running exchanges of one process."""
 
     def __init__(self, journal_folder: Path, upstream: Upstream) -> None:
         # Its advisory lock says that this process lives; the reaper looks at it.
@@ -38,6 +39,7 @@ class Process:
         self.pins = Pins(self._reads)
         self.writer = Writer(self.worker, journal_folder)
         self.upstream = upstream
+        self.health = Health()
         self.exchanges: set[asyncio.Task[None]] = set()
         self.draining = False
         self._background: list[asyncio.Task[Any]] = []

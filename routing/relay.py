@@ -56,6 +56,7 @@ class Exchange:
         self._last: Part = None
         self._created = int(time.time())
         self._answered = False
+        self._began = 0.0
         self._left = ""
 
     @property
@@ -118,6 +119,7 @@ class Exchange:
             # Only a process that stops cancels an exchange; its client hears of it first.
             last = await self._stop()
         finally:
+            self._process.health.release(self._decision.offers[0])
             await self._hand_over(last)
             if last is not None:
                 await self._hand_over(None)
@@ -164,6 +166,7 @@ class Exchange:
         except DatabaseAway as error:
             raise errors.Unavailable("The request cannot be recorded now; try again.") from error
         self._granted = granted if self._account.budgets else None
+        self._process.health.budget.note_request()
 
     async def _exchange(self) -> Part:
         """Try the endpoints in order, settle once; the part that ends the answer."""
@@ -171,6 +174,8 @@ class Exchange:
         try:
             for number, offer in enumerate(self._decision.offers, 1):
                 if number > 1 and not self._left:
+                    if not self._may_fall_back():
+                        break
                     await self._recording.attempt(_call(number, offer))
                 if self._left:
                     break
@@ -190,9 +195,14 @@ class Exchange:
             error = errors.as_api_error(unexpected)
         return await self._settle_failed(error)
 
+    def _may_fall_back(self) -> bool:
+        in_time = self._recording.elapsed_seconds < settings.AUTOROUTER_TOTAL_SECONDS
+        return in_time and self._process.health.budget.take()
+
     async def _attempt(self, offer: Offer, attempt_id: str) -> Part:
         """One call; raises AttemptFailed. Returns after its settlement."""
         progress = self._progress = Progress(offer)
+        self._began = self._process.health.clock()
         completion = self._completion
         max_tokens = estimate.answer_tokens(
             completion.max_tokens, self._granted, self._bound, offer
@@ -271,6 +281,9 @@ class Exchange:
             Attempt.Status.FAILED, error_type=failure.error_type, http_status=failure.http_status
         )
         call.operator_cost = None if failure.billed else Decimal(0)
+        # A client that leaves, or takes the whole time there is, says nothing of the endpoint.
+        if not self._left and self._recording.elapsed_seconds < settings.AUTOROUTER_TOTAL_SECONDS:
+            self._process.health.failed(self._progress.offer, failure, self._began)
 
     async def _settle_completed(self) -> Part:
         progress = self._progress
@@ -278,6 +291,7 @@ class Exchange:
         lines = pricing.lines(usage, progress.offer.rates)
         cost = pricing.total(lines)
         self._end_call(Attempt.Status.SUCCEEDED, cost)
+        self._process.health.succeeded(progress.offer, self._began)
         along = pin_statements(self._account, self._decision, progress.offer, usage)
         self._last = self._last_part(wire.usage_object(usage, cost, lines))
         await self._settle(Generation.Status.COMPLETED, lines, along=along)

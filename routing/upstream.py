@@ -28,6 +28,8 @@ LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 LARGEST_ERROR_BYTES = 64 * 1024
 LARGEST_HEADER_BYTES = 64 * 1024
 LONGEST_RETRY_AFTER = 3600
+# What a client is told to wait where no provider says.
+DEFAULT_WAITS = {429: 1, 503: 2}
 LONGEST_NUMBER = 6
 # An exponential average over about the last ten answers.
 NEWEST_SPEED_SHARE = 0.2
@@ -298,6 +300,7 @@ KNOWN_CODES = ("context_length_exceeded", "invalid_image", "content_policy_viola
 def _failure(
     status: int, *, http_status: int, retry_after: int | None = None, code: str = ""
 ) -> AttemptFailed:
+    wait = None if retry_after is None else min(retry_after or 1, LONGEST_RETRY_AFTER)
     if status in CLIENT_ERRORS:
         message = "The provider refused the request as invalid"
         reason = f": {code.replace('_', ' ')}." if code else "."
@@ -309,12 +312,10 @@ def _failure(
             retryable=False,
         )
     if status == 429:
-        wait = min(retry_after or 1, LONGEST_RETRY_AFTER)
         message = "Every provider asks to wait"
-        kind = (429, "rate_limit_exceeded", f"{message}; try again in {wait} s.")
+        kind = (429, "rate_limit_exceeded", f"{message}; try again in {wait or 1} s.")
         return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
     if status in (503, 529):
-        wait = min(retry_after or 2, LONGEST_RETRY_AFTER)
         kind = (503, "provider_overloaded", f"Provider returned error {status}: overloaded.")
         return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
     if status in (408, 504, 524):
@@ -379,15 +380,14 @@ def _event(data: bytes) -> dict[str, Any] | None:
 
 def told(failures: Sequence[AttemptFailed]) -> errors.ApiError:
     """What the client is told when every attempt failed."""
-    waits = [failure.retry_after for failure in failures if failure.status == 429]
-    if len(waits) == len(failures):
-        last, retry_after = failures[-1], min(wait or 1 for wait in waits)
+    if all(failure.status == 429 for failure in failures):
+        last = min(failures, key=lambda failure: failure.retry_after or 1)
     else:
         last = [failure for failure in failures if failure.status != 429][-1]
-        retry_after = last.retry_after
     kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
     error = kind(last.message)
-    error.error_type, error.retry_after = last.error_type, retry_after
+    error.error_type = last.error_type
+    error.retry_after = last.retry_after or DEFAULT_WAITS.get(last.status)
     error.metadata["previous_errors"] = [
         {"code": failure.status, "status": failure.http_status} for failure in failures
     ]

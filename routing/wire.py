@@ -176,6 +176,8 @@ ROUTER_STAGE = (
     "excluded",
     "overrides_prevented",
     "sticky",
+    "skipped",
+    "last_resort",
     "analysis",
 )
 

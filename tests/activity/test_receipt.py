@@ -19,6 +19,7 @@ from activity.dial import WORDS
         ({"kind": "session_id", "state": "followed", "model": "a/one"}, "model a/one was called"),
         ({"kind": "session_id", "state": "ineligible", "model": "a/one"}, "a/one could not serve"),
         ({"kind": "session_id", "state": "dropped", "model": "a/one"}, "a/one was forgotten"),
+        ({"kind": "session_id", "state": "cooling", "model": "a/one"}, "a/one was failing of late"),
     ],
 )
 def test_the_sticky_state_is_said_in_words(sticky, words):
@@ -55,6 +56,16 @@ def test_models_that_were_out_are_grouped_by_reason():
         ("Something new", 1),
     ]
     assert told.out_count == 4
+
+
+def test_a_skipped_endpoint_says_until_when_and_why():
+    until = "2026-11-22T10:15:30+00:00"
+    skipped = {"model": "a/one", "provider": "X", "until": until, "after": "HTTP 503"}
+
+    told = receipt.read({"strategy": "auto", "skipped": [skipped], "last_resort": True})
+
+    assert told.skipped == ["a/one at X: cooling down until 10:15:30 UTC, after HTTP 503."]
+    assert told.last_resort
 
 
 def test_an_unlikely_task_and_an_unknown_language_are_left_out():

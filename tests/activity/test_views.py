@@ -281,6 +281,17 @@ def test_detail_shows_what_there_is_of_a_decision(browser, user, decision):
     assert browser.get(f"/activity/{row.pk}").status_code == 200
 
 
+def test_detail_says_which_endpoints_were_skipped(browser, user):
+    until = "2026-11-22T10:15:30+00:00"
+    skipped = {"model": "a/one", "provider": "X", "until": until, "after": "HTTP 503"}
+    row = make_generation(user, decision=DECISION | {"skipped": [skipped], "last_resort": True})
+
+    page = browser.get(f"/activity/{row.id}").content.decode()
+
+    assert "a/one at X: cooling down until 10:15:30 UTC, after HTTP 503." in page
+    assert "the one that is back first was called" in page
+
+
 def test_detail_shows_the_arithmetic_of_the_cost(browser, user):
     row = make_generation(
         user,

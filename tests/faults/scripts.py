@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
+from random import Random
 
 from tests.faults.answers import (
     FOREIGN,
@@ -94,6 +95,14 @@ async def flaky(attempt: Attempt, turns: Counter[str]) -> None:
     """Fail on every other request, beginning with the first."""
     turns["flaky"] += 1
     await (refusal(attempt, 503) if turns["flaky"] % 2 else serve(attempt, GOOD))
+
+
+async def flaky_at_random(attempt: Attempt, coin: Random) -> None:
+    """Fail on half of the requests, with one 5xx or another."""
+    if coin.random() < 0.5:
+        await html(attempt, coin.choice((500, 502, 503, 504, 529)))
+    else:
+        await serve(attempt, GOOD)
 
 
 async def json_for_stream(attempt: Attempt) -> None:
@@ -239,6 +248,7 @@ FAULTS: dict[str, Script] = {
     "early-hints": partial(preceded, informational=b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"),
     "continue-100": partial(preceded, informational=b"HTTP/1.1 100 Continue\r\n\r\n"),
     "flaky-50": partial(flaky, turns=Counter()),
+    "flaky-random": partial(flaky_at_random, coin=Random(32)),
 }
 
 

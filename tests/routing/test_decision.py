@@ -6,6 +6,7 @@ import pytest
 from routing.catalog import Catalogue, Model
 from routing.decision import Decision, decide
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
+from routing.health import Health
 from tests.routing.stories import FLASH, HAIKU, OPUS, PRICES, SMALL
 from tests.routing.values import (
     make_account,
@@ -30,7 +31,8 @@ POOL = make_catalogue(*(priced(slug, at) for at, slug in enumerate(PRICES)))
 async def decided(catalogue: Catalogue = POOL, **fields: Any) -> Decision:
     """A decision without a session: an order of providers, which nobody has, reads no pin."""
     speeds = SimpleNamespace(speeds=lambda sort: lambda offer: 0.0)
-    process: Any = SimpleNamespace(snapshot=SimpleNamespace(catalogue=catalogue), upstream=speeds)
+    snapshot = SimpleNamespace(catalogue=catalogue)
+    process: Any = SimpleNamespace(snapshot=snapshot, upstream=speeds, health=Health())
     preferences = {"order": ["none"]} | fields.pop("provider", {})
     return await decide(process, make_account(), make_completion(provider=preferences, **fields))
 

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from django.db.models import F
 
+from routing.health import Health
 from routing.models import Pin
 from routing.sticky import pin_key
 from tests.conftest import Api, FakeProvider, completion_json, in_db
@@ -312,6 +313,7 @@ async def test_the_model_that_is_asked_for_goes_before_a_pinned_fallback(
     provider.reply("x", status=503)
     provider.reply("x", json=completion_json())
     await ask(api, model="a/one", models=["b/two"])
+    api.process.health = Health()
 
     response = await ask(api, model="a/one", models=["b/two"])
 

@@ -5,7 +5,15 @@ from typing import Any
 import httpx
 import pytest
 
-from routing.upstream import Answer, AttemptFailed, Deadline, Speed, Upstream, in_band_failure
+from routing.upstream import (
+    Answer,
+    AttemptFailed,
+    Deadline,
+    Speed,
+    Upstream,
+    in_band_failure,
+    told,
+)
 from tests.conftest import FakeProvider, completion_json
 from tests.routing.values import make_offer
 
@@ -87,14 +95,24 @@ async def test_a_status_decides_what_the_client_is_told(
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7), ("999999", 3600), ("soon", 1), ("-1", 1), ("٣", 1)]
+    ("value", "seconds"),
+    [("7", 7), ("0", 1), ("999999", 3600), ("soon", None), ("-1", None), ("٣", None)],
 )
 async def test_how_long_to_wait_is_read_within_reason(
-    upstream: Upstream, provider: FakeProvider, value: str, seconds: int
+    upstream: Upstream, provider: FakeProvider, value: str, seconds: int | None
 ) -> None:
     provider.reply(status=429, headers=[(b"retry-after", value.encode())])
 
     assert (await failure_of(upstream)).retry_after == seconds
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(429, 1), (503, 2), (529, 2), (500, None)])
+async def test_a_client_is_told_to_wait_where_the_provider_says_nothing(
+    upstream: Upstream, provider: FakeProvider, status: int, seconds: int | None
+) -> None:
+    provider.reply(status=status)
+
+    assert told([await failure_of(upstream)]).retry_after == seconds
 
 
 @pytest.mark.parametrize("place", ["code", "metadata"])

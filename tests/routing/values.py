@@ -14,6 +14,16 @@ from routing.snapshot import Account, SavedSettings
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def make_rates(prompt: str = "0.000001", completion: str = "0.000002", **rates: Any) -> Rates:
     given = {
         name: Decimal(value) if isinstance(value, str) else value for name, value in rates.items()
