@@ -12,6 +12,7 @@ from activity.models import Attempt, Generation
 from activity.writer import DatabaseAway, Writer
 
 ALPHABET = string.digits + string.ascii_letters
+BASE62 = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 # After its deadline a row may still be settled by its owner for this long.
 GRACE_SECONDS = 120.0
 CHECKPOINT_SECONDS = 2.0
@@ -19,7 +20,9 @@ CHECKPOINT_SECONDS = 2.0
 
 def new_id() -> str:
     """`gen-<unix seconds>-<20 base62>`: ours, never an upstream's or a client's."""
-    tail = "".join(secrets.choice(ALPHABET) for _ in range(20))
+    # 256 is no multiple of 62: the first eight letters come up a little more often, which is fine
+    # for an id of 119 bits.
+    tail = secrets.token_bytes(20).translate(BASE62).decode()
     return f"gen-{int(time.time())}-{tail}"
 
 

@@ -77,16 +77,17 @@ class LeanHandler:
         self, scope: dict[str, Any], receive: Receive, send: Send, process: Process
     ) -> None:
         body_reader = BodyReader(receive)
-        answer = asyncio.ensure_future(self._answer(scope, send, process, body_reader))
-        watch = asyncio.ensure_future(body_reader.client_left())
+        answering = asyncio.current_task()
+        watch = asyncio.create_task(_cancel_once_left(answering, body_reader))
         try:
-            await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+            await self._answer(scope, send, process, body_reader)
+        except (ClientLeft, OSError):
+            pass
+        except asyncio.CancelledError:
+            if not watch.done() or watch.cancelled() or answering.uncancel():
+                raise
         finally:
-            for task in (answer, watch):
-                task.cancel()
-            results = await asyncio.gather(answer, watch, return_exceptions=True)
-        if isinstance(results[0], Exception) and not isinstance(results[0], ClientLeft | OSError):
-            raise results[0]
+            watch.cancel()
 
     async def _answer(
         self, scope: dict[str, Any], send: Send, process: Process, body_reader: BodyReader
@@ -102,6 +103,11 @@ class LeanHandler:
         else:
             response = await self._view(request)
         await send_response(response, send)
+
+
+async def _cancel_once_left(answering: "asyncio.Task[Any]", body_reader: BodyReader) -> None:
+    await body_reader.client_left()
+    answering.cancel()
 
 
 async def send_response(response: HttpResponseBase, send: Send) -> None:

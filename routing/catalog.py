@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 from django.conf import settings
@@ -22,6 +23,8 @@ from routing.validators import validate_base_url
 DEMO = "demo"
 # Whose prices are the list prices: the catalogue was read there.
 LISTING = "openrouter"
+# What is worked out once for each offer is remembered for so many.
+MOST_OFFERS = 1000
 RATE_FIELDS = tuple(rate.name for rate in fields(Rates))
 
 logger = logging.getLogger(__name__)
@@ -311,6 +314,12 @@ def _shown_rates(served: list[Endpoint], offers: tuple[Offer, ...]) -> Rates | N
     priced = [endpoint for endpoint in served if endpoint.prices_in_force]
     priced.sort(key=lambda endpoint: endpoint.provider.slug != LISTING)
     return rates_of(priced[0].prices_in_force[0]) if priced else None
+
+
+@lru_cache(MOST_OFFERS)
+def stored_prices(offer: Offer) -> dict[str, str | int]:
+    """An offer's rates as they are stored with each generation."""
+    return offer.rates.snapshot()
 
 
 def _price(rates: Rates) -> Decimal:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from routing import eligibility, policy, sticky
-from routing.catalog import Model, Offer
+from routing.catalog import MOST_OFFERS, Model, Offer
 from routing.completion import Completion
 from routing.eligibility import Needs, Out
 from routing.engine import VERSION, analysis, conversation, patterns, predictor, selection
@@ -23,7 +23,6 @@ AUTO = "openrouter/auto"
 # One that fails costs its client seconds; after three the answer is an error.
 MOST_ATTEMPTS = 3
 MOST_HINTS = 3
-MOST_CANDIDATES = 1000
 MOST_SKIPPED_TOLD = 10
 NOTHING_LEFT = "No models match your request and model restrictions"
 
@@ -177,7 +176,7 @@ def _candidate(question: Question, offer: Offer) -> predictor.Candidate:
     return _priced(offer, is_long=offer.rates.is_long(question.needs.prompt_tokens))
 
 
-@lru_cache(MOST_CANDIDATES)
+@lru_cache(MOST_OFFERS)
 def _priced(offer: Offer, *, is_long: bool) -> predictor.Candidate:
     rates = offer.rates.for_long_prompt() if is_long else offer.rates
     # A model with web_search_options searches at every request, asked or not.

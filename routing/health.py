@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from routing.catalog import Offer
-from routing.upstream import REFUSED_US, AttemptFailed
+from routing.failures import REFUSED_US, AttemptFailed
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from routing import usage, wire
 from routing.catalog import Offer
-from routing.upstream import AttemptFailed
+from routing.failures import AttemptFailed
 from routing.usage import Usage
 
 
@@ -21,6 +21,7 @@ class Progress:
         self.ended = False
         self.http_status: int | None = None
         self.whole: dict[str, Any] = {}
+        self._usage: Usage | None = None
 
     @property
     def spoken_tokens(self) -> int:
@@ -69,15 +70,14 @@ class Progress:
         raise self._failed("broke off its answer" if self.spoken else "sent an empty answer")
 
     def usage(self, prompt_tokens: int) -> Usage:
-        """What the provider reported, else a count of our own."""
-        found = usage.from_upstream(
-            self.reported,
-            cached_in_prompt=self.offer.cached_in_prompt,
-            most_searches=usage.most_searches(self.offer.supported_parameters),
-        )
-        if found is not None:
-            return found
-        return usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)
+        """What the provider reported, else a count of our own; worked out once it is asked for."""
+        if self._usage is None:
+            self._usage = usage.from_upstream(
+                self.reported,
+                cached_in_prompt=self.offer.cached_in_prompt,
+                most_searches=usage.most_searches(self.offer.supported_parameters),
+            ) or usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)
+        return self._usage
 
     def counts(self, prompt_tokens: int, *, charged: bool) -> tuple[dict[str, int], str, bool]:
         """Token counts, their source, and whether the report was odd, as they are stored."""
@@ -95,6 +95,7 @@ class Progress:
 
     def _see_head(self, event: dict[str, Any]) -> None:
         self.http_status = 200
+        self._usage = None
         if event.get("usage") is not None:
             self.reported = event["usage"]
         if not self.upstream_id and isinstance(event.get("id"), str):

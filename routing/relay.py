@@ -17,15 +17,16 @@ from activity.ledger import BudgetExceeded
 from activity.models import Attempt, Generation
 from activity.recording import Call, Outcome, Recording, new_id
 from activity.writer import DatabaseAway
-from routing import errors, estimate, pricing, streaming, wire
+from routing import catalog, errors, estimate, pricing, streaming, wire
 from routing.catalog import Offer
 from routing.completion import Completion, end_user_hash
 from routing.decision import Decision
+from routing.failures import AttemptFailed, timed_out, told
 from routing.pinning import pin_statements
 from routing.process import Process
 from routing.progress import Progress
 from routing.snapshot import Account
-from routing.upstream import Answer, AttemptFailed, Deadline, timed_out, told
+from routing.upstream import Answer, Deadline
 
 QUEUE_PARTS = 64
 MOST_HELD_BACK = 16
@@ -152,7 +153,7 @@ class Exchange:
             "routed_model": first.model,
             "provider": first.provider_name,
             "streamed": completion.stream,
-            "prices": first.rates.snapshot(),
+            "prices": catalog.stored_prices(first),
             "decision": self._decision.receipt,
             "deadline_seconds": settings.AUTOROUTER_TOTAL_SECONDS,
             "budgets": self._account.budgets,
@@ -233,24 +234,26 @@ class Exchange:
             return
         shape = self._shape()
         held_back: list[bytes] = []
-        async with aclosing(answer.events()) as events:
-            async for event in events:
-                if event is None:
-                    progress.ended = True
-                    return
-                if not (choices := progress.see(event)):
-                    continue
-                held_back.append(streaming.event(shape.chunk(choices)))
+        async with aclosing(answer.events()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    if event is None:
+                        progress.ended = True
+                        break
+                    if choices := progress.see(event):
+                        held_back.append(streaming.event(shape.chunk(choices)))
                 # A role without a word is no answer yet: until there is one, another may answer.
-                if progress.spoken or progress.finish_reason or len(held_back) == MOST_HELD_BACK:
+                is_answer = progress.spoken or progress.finish_reason
+                if held_back and (is_answer or len(held_back) >= MOST_HELD_BACK):
                     self._begin()
-                    for part in held_back:
-                        await self._hand_over(part)
+                    await self._hand_over(b"".join(held_back))
                     held_back.clear()
                     # The provider's silence counts from here: the wait for the client is not its.
                     answer.wait_on()
                     prompt_tokens = self._decision.prompt_tokens
                     self._recording.reached(prompt_tokens, progress.spoken_tokens)
+                if progress.ended:
+                    return
 
     def _begin(self) -> None:
         if not self._answered:
@@ -366,7 +369,7 @@ class Exchange:
             usage_anomaly=anomaly,
             cost=pricing.total(lines),
             cost_lines=lines,
-            prices=progress.offer.rates.snapshot(),
+            prices=catalog.stored_prices(progress.offer),
         )
         # The first settlement counts, even where the process stops while it is on its way.
         if self._settling is None:

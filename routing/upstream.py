@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,53 +14,21 @@ import orjson
 from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
-from routing import errors, wire
-from routing.catalog import Offer
+from routing import failures, wire
+from routing.catalog import MOST_OFFERS, Offer
 from routing.connector import Connector, PublicResolver
+from routing.failures import AttemptFailed
 from routing.streaming import DONE, EventParser, EventTooLarge
 
 MOST_CONNECTIONS = 1000
 CONNECT_SECONDS = 5.0
 EXTENSIONS = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
-MOST_OFFERS = 1000
 KEEP_ALIVE_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 LARGEST_ERROR_BYTES = 64 * 1024
 LARGEST_HEADER_BYTES = 64 * 1024
-LONGEST_RETRY_AFTER = 3600
-# What a client is told to wait where no provider says.
-DEFAULT_WAITS = {429: 1, 503: 2}
-LONGEST_NUMBER = 6
 # An exponential average over about the last ten answers.
 NEWEST_SPEED_SHARE = 0.2
-
-# Failures of one endpoint that another one may not have.
-RETRYABLE = frozenset({408, 409, 425, 429, 500, 501, 502, 503, 504, 520, 522, 524, 529})
-# Our key is bad there, or the model is gone there: other endpoints may do.
-REFUSED_US = frozenset({401, 402, 403, 404, 405})
-# The request itself is wrong; it would be wrong elsewhere too.
-CLIENT_ERRORS = frozenset({400, 413, 422})
-
-
-class AttemptFailed(Exception):
-    """One endpoint did not answer; says what the client would be told and whether to go on."""
-
-    def __init__(  # noqa: PLR0913 - facts of one failure, by keyword
-        self,
-        status: int,
-        error_type: str,
-        message: str,
-        *,
-        http_status: int | None = None,
-        retryable: bool = True,
-        retry_after: int | None = None,
-        billed: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.status, self.error_type, self.message = status, error_type, message
-        self.http_status, self.retryable, self.retry_after = http_status, retryable, retry_after
-        # Whether the provider may have charged for it all the same.
-        self.billed = billed
 
 
 class Deadline:
@@ -125,12 +93,17 @@ class Answer:
     def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
         self._response = response
         self._deadline = deadline
+        # A timer costs more than an event; it is set anew only now and then.
+        self._loop, self._set_again = asyncio.get_running_loop(), 0.0
         content_type = response.headers.get("content-type", "").lower()
         self.is_stream = content_type.startswith("text/event-stream")
 
     def wait_on(self) -> None:
-        """Start anew the time that the endpoint has for its next byte."""
-        self._deadline.within(settings.AUTOROUTER_NEXT_BYTE_SECONDS)
+        """Start anew the time that the endpoint has for its next byte, to a twentieth of it."""
+        now, seconds = self._loop.time(), settings.AUTOROUTER_NEXT_BYTE_SECONDS
+        if now >= self._set_again:
+            self._set_again = now + seconds / 20
+            self._deadline.within(seconds)
 
     async def json(self) -> dict[str, Any]:
         """The whole answer; raises AttemptFailed where it is not a completion."""
@@ -138,34 +111,43 @@ class Answer:
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise _invalid("an answer that is not JSON") from error
+            raise failures.invalid("an answer that is not JSON") from error
         if not isinstance(answer, dict):
-            raise _invalid("JSON that is not a completion")
+            raise failures.invalid("JSON that is not a completion")
         if answer.get("error"):
-            raise in_band_failure(answer["error"])
+            raise failures.in_band_failure(answer["error"])
         return answer
 
-    async def events(self) -> AsyncGenerator[dict[str, Any] | None, None]:
-        """Each event as JSON, None for the end mark; raises AttemptFailed for any other.
+    async def events(self) -> AsyncGenerator[list[dict[str, Any] | None], None]:
+        """The events that each read brings, as JSON, None for the end mark.
 
-        A provider that sent JSON instead of a stream gives one event and the end.
+        Raises AttemptFailed for any other, after what came before it. A provider that sent JSON
+        instead of a stream gives one event and the end.
         """
         if not self.is_stream:
-            yield wire.as_chunk(await self.json())
-            yield None
+            yield [wire.as_chunk(await self.json()), None]
             return
         parser = EventParser()
+        batch: list[dict[str, Any] | None] = []
         try:
             async for chunk in self._response.aiter_raw():
                 self.wait_on()
-                for data in parser.feed(chunk):
-                    yield _event(data)
-        except EventTooLarge as error:
-            raise _invalid("an event that is too large") from error
+                failure: AttemptFailed | None = None
+                try:
+                    batch.extend(map(_event, parser.feed(chunk)))
+                except EventTooLarge:
+                    failure = failures.invalid("an event that is too large")
+                except AttemptFailed as found:
+                    failure = found
+                if batch:
+                    yield batch
+                    batch = []
+                if failure is not None:
+                    raise failure
         except httpx.HTTPError as error:
-            raise _broken() from error
+            raise failures.broken() from error
         if data := parser.close():
-            yield _event(data)
+            yield [_event(data)]
 
 
 class Upstream:
@@ -210,26 +192,16 @@ class Upstream:
         try:
             response = await self._transport.handle_async_request(request)
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise failures.unreachable(error) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _broken() from error
+            raise failures.broken() from error
         try:
             await _check(response)
             yield Answer(response, deadline)
         except (aiohttp.ClientError, httpx.HTTPError) as error:
-            raise _broken() from error
+            raise failures.broken() from error
         finally:
             await response.aclose()
-
-
-def in_band_failure(error: Any) -> AttemptFailed:
-    """An error that came inside a 200, as the failure that its code stands for."""
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, str) and is_short_number(code):
-        code = int(code)
-    if not isinstance(code, int) or not 400 <= code <= 599:
-        code = 502
-    return _failure(code, http_status=200)
 
 
 def _session() -> aiohttp.ClientSession:
@@ -265,24 +237,20 @@ def _address(offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
 
 async def _check(response: httpx.Response) -> None:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _invalid("a compressed answer, which was not asked for")
+        raise failures.invalid("a compressed answer, which was not asked for")
     if response.status_code != 200:
         raise await _refusal(response)
     if sum(len(name) + len(value) for name, value in response.headers.raw) > LARGEST_HEADER_BYTES:
-        raise _invalid("too many headers")
+        raise failures.invalid("too many headers")
 
 
 async def _refusal(response: httpx.Response) -> AttemptFailed:
     """The failure behind a status; of the body only a known code is kept, never its text."""
     status = response.status_code
     retry_after = response.headers.get("retry-after", "")
-    seconds = int(retry_after) if is_short_number(retry_after) else None
-    code = await _code(response) if status in CLIENT_ERRORS else ""
-    return _failure(status, http_status=status, retry_after=seconds, code=code)
-
-
-def is_short_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+    seconds = int(retry_after) if failures.is_short_number(retry_after) else None
+    code = await _code(response) if status in failures.CLIENT_ERRORS else ""
+    return failures.of_status(status, http_status=status, retry_after=seconds, code=code)
 
 
 async def _code(response: httpx.Response) -> str:
@@ -291,64 +259,7 @@ async def _code(response: httpx.Response) -> str:
         code = error.get("code") or (error.get("metadata") or {}).get("error_type")
     except (orjson.JSONDecodeError, AttributeError, AttemptFailed):
         return ""
-    return code if code in KNOWN_CODES else ""
-
-
-KNOWN_CODES = ("context_length_exceeded", "invalid_image", "content_policy_violation")
-
-
-def _failure(
-    status: int, *, http_status: int, retry_after: int | None = None, code: str = ""
-) -> AttemptFailed:
-    wait = None if retry_after is None else min(retry_after or 1, LONGEST_RETRY_AFTER)
-    if status in CLIENT_ERRORS:
-        message = "The provider refused the request as invalid"
-        reason = f": {code.replace('_', ' ')}." if code else "."
-        return AttemptFailed(
-            400,
-            code or "invalid_request",
-            message + reason,
-            http_status=http_status,
-            retryable=False,
-        )
-    if status == 429:
-        message = "Every provider asks to wait"
-        kind = (429, "rate_limit_exceeded", f"{message}; try again in {wait or 1} s.")
-        return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
-    if status in (503, 529):
-        kind = (503, "provider_overloaded", f"Provider returned error {status}: overloaded.")
-        return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
-    if status in (408, 504, 524):
-        return AttemptFailed(504, "timeout", "The provider timed out.", http_status=http_status)
-    return AttemptFailed(
-        502,
-        "provider_unavailable",
-        "Provider returned error",
-        http_status=http_status,
-        retryable=status in RETRYABLE or status in REFUSED_US or status < 400 or status >= 500,
-    )
-
-
-def _invalid(what: str) -> AttemptFailed:
-    message = f"The provider sent {what}."
-    return AttemptFailed(502, "provider_unavailable", message, http_status=200, billed=True)
-
-
-def _broken() -> AttemptFailed:
-    message = "The connection to the provider broke before its answer ended."
-    return AttemptFailed(502, "provider_unavailable", message, billed=True)
-
-
-def _unreachable(error: httpx.HTTPError) -> AttemptFailed:
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        message = "The provider cannot be reached."
-        return AttemptFailed(502, "provider_unavailable", message)
-    return _broken()
-
-
-def timed_out() -> AttemptFailed:
-    message = "The provider did not answer in time."
-    return AttemptFailed(504, "timeout", message, billed=True)
+    return code if code in failures.KNOWN_CODES else ""
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:
@@ -358,9 +269,9 @@ async def _read(response: httpx.Response, most: int) -> bytes:
             chunks.append(chunk)
             size += len(chunk)
             if size > most:
-                raise _invalid("an answer that is too large")
+                raise failures.invalid("an answer that is too large")
     except httpx.HTTPError as error:
-        raise _broken() from error
+        raise failures.broken() from error
     return b"".join(chunks)
 
 
@@ -370,25 +281,9 @@ def _event(data: bytes) -> dict[str, Any] | None:
     try:
         event = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise _invalid("an event that is not JSON") from error
+        raise failures.invalid("an event that is not JSON") from error
     if not isinstance(event, dict):
-        raise _invalid("an event that is not an object")
+        raise failures.invalid("an event that is not an object")
     if event.get("error"):
-        raise in_band_failure(event["error"])
+        raise failures.in_band_failure(event["error"])
     return event
-
-
-def told(failures: Sequence[AttemptFailed]) -> errors.ApiError:
-    """What the client is told when every attempt failed."""
-    if all(failure.status == 429 for failure in failures):
-        last = min(failures, key=lambda failure: failure.retry_after or 1)
-    else:
-        last = [failure for failure in failures if failure.status != 429][-1]
-    kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
-    error = kind(last.message)
-    error.error_type = last.error_type
-    error.retry_after = last.retry_after or DEFAULT_WAITS.get(last.status)
-    error.metadata["previous_errors"] = [
-        {"code": failure.status, "status": failure.http_status} for failure in failures
-    ]
-    return error

@@ -11,7 +11,8 @@ import pytest
 from activity.models import Generation, Spend
 from routing import estimate
 from routing.connector import PublicResolver
-from routing.upstream import AttemptFailed, Deadline, Upstream
+from routing.failures import AttemptFailed
+from routing.upstream import Deadline, Upstream
 from tests.conftest import Api, FakeProvider, completion_json, in_db
 from tests.factories import make_secret
 from tests.routing.stories import offer, row_of

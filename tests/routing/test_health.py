@@ -3,8 +3,8 @@ from typing import Any
 import httpx
 import pytest
 
+from routing.failures import AttemptFailed, in_band_failure, timed_out
 from routing.health import LEAST_RETRIES, Choice, Health, RetryBudget
-from routing.upstream import AttemptFailed, in_band_failure, timed_out
 from tests.routing.values import Clock, make_offer
 
 A, B = make_offer("a/one", "x", id=1), make_offer("a/one", "y", id=2)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from routing.failures import AttemptFailed
 from routing.progress import Progress
-from routing.upstream import AttemptFailed
 from tests.conftest import chunk, completion_json, usage_chunk
 from tests.routing.values import make_offer
 

@@ -5,15 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from routing.upstream import (
-    Answer,
-    AttemptFailed,
-    Deadline,
-    Speed,
-    Upstream,
-    in_band_failure,
-    told,
-)
+from routing.failures import AttemptFailed, in_band_failure, told
+from routing.upstream import Answer, Deadline, Speed, Upstream
 from tests.conftest import FakeProvider, completion_json
 from tests.routing.values import make_offer
 
