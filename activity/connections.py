@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import psycopg
 from django.db import connections
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 # A database that hangs must become a 503 within the client's patience.
 STATEMENT_TIMEOUT_MS = 2000
@@ -42,29 +42,44 @@ async def connect(name: str) -> AsyncConnection[Any]:
 
 
 class Reads:
-    """A few open connections for reads on the path of a completion.
+    """A few connections for reads on the path of a completion, opened when they are needed.
 
-    Who has no turn waits here and not in the pool: psycopg_pool 3.3 loses a connection that it
-    hands over at the moment its waiter gives up, and an overload makes that moment come often.
+    psycopg_pool would do, but 3.3 loses a connection that it hands over at the moment its waiter
+    gives up, and waits for seconds before it tries a database again that is back.
     """
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(READERS)
-        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            kwargs=parameters(), min_size=READERS, max_size=READERS, timeout=2, open=False
-        )
-
-    async def open(self) -> None:
-        await self._pool.open(wait=True, timeout=10)
+        self._idle: list[AsyncConnection[Any]] = []
 
     async def close(self) -> None:
-        await self._pool.close()
+        idle, self._idle = self._idle, []
+        for database in idle:
+            await database.close()
 
     async def rows(self, query: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query that can only find a few."""
-        async with self._turns, self._pool.connection() as database:
+        """All rows of a query that can only find a few; raises psycopg.Error or OSError."""
+        async with self._turns:
+            while self._idle:
+                try:
+                    return await self._read(self._idle.pop(), query, parameters)
+                except psycopg.OperationalError as error:
+                    # It broke while it lay idle, as all do when the database restarts.
+                    if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
+                        raise
+            return await self._read(await connect("autorouter-reader"), query, parameters)
+
+    async def _read(
+        self, database: AsyncConnection[Any], query: str, parameters: Any
+    ) -> list[tuple[Any, ...]]:
+        try:
             cursor = await database.execute(query, parameters)
-            return await cursor.fetchall()
+            found = await cursor.fetchall()
+        except BaseException:
+            await database.close()
+            raise
+        self._idle.append(database)
+        return found
 
 
 async def within(seconds: float, query: Coroutine[Any, Any, Any]) -> Any:

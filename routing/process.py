@@ -46,7 +46,6 @@ class Process:
 
     async def start(self) -> None:
         """Connect, take the lock, read the snapshot; raises while the database is away."""
-        await self._reads.open()
         first = await self._present()
         await self.snapshot.start()
         await self.writer.start()

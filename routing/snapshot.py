@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection
-from psycopg_pool import PoolTimeout, TooManyRequests
 
 from activity.connections import QUERY_SECONDS, Reads, within
 from routing import catalog, credentials
@@ -31,7 +30,7 @@ MOST_ACCOUNTS = 10_000
 OLDEST_UNHEARD_SECONDS = 1.0
 OLDEST_HEARD_SECONDS = 30.0
 
-AWAY = (psycopg.Error, PoolTimeout, TooManyRequests, OSError)
+AWAY = (psycopg.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,55 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
-from activity.connections import Reads, within
+from activity.connections import READERS, Reads, within
 
 
 @pytest.fixture
 async def reads(async_db: None) -> Any:
     reads = Reads()
-    await reads.open()
     yield reads
     await reads.close()
 
 
-async def test_nobody_waits_for_a_connection_in_the_pool(reads: Reads) -> None:
+async def backend(reads: Reads) -> int:
+    return int((await reads.rows("SELECT pg_backend_pid()", ()))[0][0])
+
+
+async def test_a_connection_is_used_again(reads: Reads) -> None:
+    assert await backend(reads) == await backend(reads)
+
+
+async def test_more_readers_than_connections_take_turns(reads: Reads) -> None:
+    slow = [reads.rows("SELECT pg_backend_pid() FROM pg_sleep(0.01)", ()) for _ in range(20)]
+
+    found = await asyncio.gather(*slow)
+
+    assert len({rows[0] for rows in found}) == READERS
+
+
+async def test_readers_who_give_up_leave_their_turn_to_others(reads: Reads) -> None:
     slow = [within(0.05, reads.rows("SELECT pg_sleep(0.02)", ())) for _ in range(50)]
 
     given_up = await asyncio.gather(*slow, return_exceptions=True)
 
     assert any(isinstance(one, TimeoutError) for one in given_up)
-    assert reads._pool.get_stats().get("requests_queued", 0) == 0
     assert await within(2.5, reads.rows("SELECT 1", ())) == [(1,)]
+
+
+async def test_a_connection_that_broke_while_idle_is_replaced(reads: Reads) -> None:
+    before = await backend(reads)
+    another = Reads()
+    await another.rows("SELECT pg_terminate_backend(%s)", (before,))
+    await another.close()
+
+    assert await backend(reads) != before
+
+
+async def test_a_query_that_fails_is_not_sent_again(reads: Reads) -> None:
+    await backend(reads)
+
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        await reads.rows("SELECT * FROM nowhere", ())

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -128,8 +129,13 @@ async def test_a_key_that_is_deleted_completes_nothing_more(api: Api) -> None:
     assert (first.status_code, second.status_code) == (200, 401)
 
 
-async def test_a_database_that_is_away_is_no_bad_key(api: Api) -> None:
-    await api.process._reads.close()
+async def test_a_database_that_is_away_is_no_bad_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(name: str) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr("activity.connections.connect", refuse)
 
     response = await api.post(HELLO)
 
