@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from django.conf import settings
@@ -51,6 +51,16 @@ class Offer:
     cached_in_prompt: bool
     cancel_stops_billing: bool
 
+    @property
+    def longest_answer(self) -> int:
+        return self.max_output_tokens or self.context_length
+
+    @property
+    def usual_context(self) -> int:
+        """Its context, or where a long prompt begins to be dearer."""
+        dearer_over = self.rates.long_context_over
+        return self.context_length if dearer_over is None else min(self.context_length, dearer_over)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -82,7 +92,7 @@ class Model:
     rates: Rates | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """All models by slug; pool holds those that openrouter/auto may choose, usable or not."""
 
@@ -93,6 +103,18 @@ class Catalogue:
     def find(self, name: str) -> Model | None:
         """The model of this id, canonical slug or alias, in any case."""
         return self.by_name.get(name.lower())
+
+    @cached_property
+    def least_context(self) -> int:
+        """Tokens of prompt and answer that every endpoint of the pool takes, at its usual price."""
+        offers = (offer for model in self.pool for offer in model.offers)
+        return min((offer.usual_context for offer in offers), default=0)
+
+    @cached_property
+    def least_answer(self) -> int:
+        """Tokens of an answer that every endpoint of the pool can give."""
+        offers = (offer for model in self.pool for offer in model.offers)
+        return min((offer.longest_answer for offer in offers), default=0)
 
 
 @dataclass(frozen=True, slots=True)

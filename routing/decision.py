@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from routing import eligibility, policy, sticky
-from routing.catalog import MOST_OFFERS, Model, Offer
+from routing.catalog import Offer
 from routing.completion import Completion
 from routing.eligibility import Needs, Out
-from routing.engine import VERSION, analysis, conversation, patterns, predictor, selection
+from routing.engine import VERSION, analysis, conversation, predictor, selection
 from routing.engine.analysis import Analysis
 from routing.engine.selection import Ranked
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
 from routing.health import Choice
 from routing.policy import Policy
+from routing.pool import pool_for
 from routing.process import Process
 from routing.snapshot import Account
 from routing.sticky import Pinned
@@ -61,9 +61,6 @@ class Question:
     needs: Needs
     seen: Analysis
     speed: Callable[[Offer], float]
-
-    def offers_for(self, model: Model, needs: Needs) -> tuple[Offer, ...] | Out:
-        return eligibility.offers_for(model, needs, self.completion.provider, self.speed)
 
 
 @dataclass(slots=True)
@@ -129,65 +126,26 @@ def _add_model(question: Question, name: str, draft: Draft) -> None:
     if model is None:
         raise InvalidRequest(f"{name} is not a valid model ID", param="model")
     # Who names a model gets it; an answer longer than it can give is clamped.
-    _add_if_eligible(question, model, question.needs.leniently(), draft)
-    if model.slug in draft.offers and model.slug not in draft.order:
+    needs, preferences = question.needs.leniently(), question.completion.provider
+    found = eligibility.offers_for(model, needs, preferences, question.speed)
+    if isinstance(found, Out):
+        draft.out[model.slug] = found
+    elif model.slug not in draft.order:
+        draft.offers[model.slug] = found
         draft.order.append(model.slug)
 
 
 def _add_pool(question: Question, draft: Draft) -> None:
-    kept = _within_patterns(question.process.snapshot.catalogue.pool, question.rules, draft)
-    for needs in (question.needs, question.needs.leniently()):
-        for model in kept:
-            _add_if_eligible(question, model, needs, draft)
-        eligible = [model.slug for model in kept if model.slug in draft.offers]
-        if eligible:
-            break
-    candidates = [_candidate(question, draft.offers[slug][0]) for slug in eligible]
-    predictions = predictor.predict(question.seen, candidates)
+    catalogue = question.process.snapshot.catalogue
+    preferences, speed = question.completion.provider, question.speed
+    pool = pool_for(catalogue, question.rules, question.needs, preferences, speed)
+    draft.offers.update(pool.offers)
+    draft.out = {slug: out for slug, out in draft.out.items() if slug not in pool.offers}
+    draft.out.update(pool.out)
+    predictions = predictor.predict(question.seen, pool.candidates)
     draft.predictions = {one.slug: one for one in predictions}
     draft.ranked = selection.rank(predictions, question.rules.tradeoff.value)
     draft.order += [one.slug for one in draft.ranked if one.slug not in draft.order]
-
-
-def _within_patterns(pool: tuple[Model, ...], rules: Policy, draft: Draft) -> list[Model]:
-    if not (rules.allowed.value or rules.excluded.value):
-        return list(pool)
-    names = {model.slug: model.names for model in pool}
-    allowed = patterns.select(rules.allowed.value, names) if rules.allowed.value else names.keys()
-    excluded = patterns.select(rules.excluded.value, names)
-    for slug in names:
-        if slug in excluded:
-            draft.out[slug] = Out("excluded", "An exclusion pattern matches it.")
-        elif slug not in allowed:
-            draft.out[slug] = Out("pattern", "No allowed pattern matches it.")
-    return [model for model in pool if model.slug not in draft.out]
-
-
-def _add_if_eligible(question: Question, model: Model, needs: Needs, draft: Draft) -> None:
-    found = question.offers_for(model, needs)
-    if isinstance(found, Out):
-        draft.out[model.slug] = found
-    else:
-        draft.offers[model.slug] = found
-        draft.out.pop(model.slug, None)
-
-
-def _candidate(question: Question, offer: Offer) -> predictor.Candidate:
-    return _priced(offer, is_long=offer.rates.is_long(question.needs.prompt_tokens))
-
-
-@lru_cache(MOST_OFFERS)
-def _priced(offer: Offer, *, is_long: bool) -> predictor.Candidate:
-    rates = offer.rates.for_long_prompt() if is_long else offer.rates
-    # A model with web_search_options searches at every request, asked or not.
-    always_searches = "web_search_options" in offer.supported_parameters
-    search = rates.web_search if always_searches else 0
-    return predictor.Candidate(
-        slug=offer.model,
-        prompt_price=float(rates.prompt),
-        completion_price=float(rates.completion),
-        request_price=float(rates.request + search),
-    )
 
 
 def _nothing_left(completion: Completion, draft: Draft) -> NotFound:

@@ -65,9 +65,15 @@ def needs_of(completion: Completion, conversation: Conversation) -> Needs:
 
 
 def offers_for(
-    model: Model, needs: Needs, preferences: ProviderPreferences, speed: Callable[[Offer], float]
+    model: Model,
+    needs: Needs,
+    preferences: ProviderPreferences,
+    speed: Callable[[Offer], float] | None,
 ) -> tuple[Offer, ...] | Out:
-    """The endpoints of a model that can serve a request, best first, or why there is none."""
+    """The endpoints of a model that can serve a request, best first, or why there is none.
+
+    speed orders them where the preferences ask for latency or throughput.
+    """
     if not model.offers:
         return Out("no_endpoint", model.unusable)
     if not needs.inputs <= model.input_modalities:
@@ -88,7 +94,7 @@ def _out(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | 
         return Out("provider", f"The request does not accept {offer.provider_name}.")
     if missing := [p for p in needs.parameters if not _supports(offer, p)]:
         return _missing_parameter(sorted(missing))
-    cap = offer.max_output_tokens or offer.context_length
+    cap = offer.longest_answer
     if needs.strict_output and needs.max_tokens and needs.max_tokens > cap:
         return Out("max_output", f"It answers with at most {cap:,} tokens.")
     if needs.prompt_tokens + min(needs.max_tokens or 1, cap) > offer.context_length:
@@ -144,10 +150,11 @@ def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> O
 
 
 def _ordered(
-    offers: tuple[Offer, ...], preferences: ProviderPreferences, speed: Callable[[Offer], float]
+    offers: tuple[Offer, ...],
+    preferences: ProviderPreferences,
+    speed: Callable[[Offer], float] | None,
 ) -> tuple[Offer, ...]:
     """By the request's order, then by its sort; as they came, the cheapest first, otherwise."""
-    by_speed = preferences.sort in ("latency", "throughput")
 
     def place(offer: Offer) -> tuple[int, float]:
         listed = [
@@ -155,8 +162,9 @@ def _ordered(
             for at, name in enumerate(preferences.order)
             if name in (offer.provider, offer.provider_name.lower())
         ]
-        return min(listed, default=len(preferences.order)), speed(offer) if by_speed else 0.0
+        fast = speed(offer) if speed is not None and preferences.by_speed else 0.0
+        return min(listed, default=len(preferences.order)), fast
 
-    if preferences.order or by_speed:
+    if preferences.order or preferences.by_speed:
         offers = tuple(sorted(offers, key=place))
     return offers if preferences.allow_fallbacks else offers[:1]

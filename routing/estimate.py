@@ -71,7 +71,7 @@ def budget(bound: int, max_tokens: int | None, offers: Sequence[Offer]) -> Budge
 
 def cap(max_tokens: int | None, offer: Offer) -> int:
     """The longest answer an endpoint may give to a request, in tokens."""
-    most = offer.max_output_tokens or offer.context_length
+    most = offer.longest_answer
     return most if max_tokens is None else min(max_tokens, most)
 
 

@@ -53,6 +53,10 @@ class ProviderPreferences:
     max_request_price: Decimal | None = None
 
     @property
+    def by_speed(self) -> bool:
+        return self.sort in ("latency", "throughput")
+
+    @property
     def has_ceiling(self) -> bool:
         ceilings = (self.max_prompt_price, self.max_completion_price, self.max_request_price)
         return ceilings != (None, None, None)
