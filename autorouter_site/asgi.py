@@ -51,7 +51,9 @@ class Application:
         elif lean:
             await self._completions(scope, receive, send, self.process)
         else:
-            await django_application(scope, guard.capped(receive), send)
+            body = guard.CappedBody(receive)
+            await django_application(scope, body.receive, send)
+            await body.answer(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,60 +1,125 @@
 """Stands in front of Django: caps what a request may be before anything is read or stored."""
 
+import asyncio
+from functools import lru_cache
 from typing import Any
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from autorouter_site.lean import Receive, Send, send_response
 from routing import errors
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MOST_HEADERS = 100
+# The path and the query count as well.
 MOST_HEADER_BYTES = 16 * 1024
 # Servers disagree about which of two counts.
-SINGLE = (b"authorization", b"host", b"content-length", b"x-session-id", b"x-session-affinity")
+SINGLE = frozenset(
+    b"authorization host content-length content-type content-encoding transfer-encoding "
+    b"x-session-id x-session-affinity".split()
+)
 # Pages and small API calls; the completion endpoint reads its own body, after the key.
 MOST_BODY_BYTES = 2 * 1024 * 1024
+# Nobody proved to be anyone yet, so nobody gets longer.
+BODY_SECONDS = 30.0
+DISCONNECT = {"type": "http.disconnect"}
 
 
 async def refuse(scope: dict[str, Any], send: Send, *, lean: bool) -> bool:
-    """Answer a request whose headers are more than a client needs; whether it was refused."""
-    headers = scope["headers"]
-    if len(headers) > MOST_HEADERS or _size(headers) > MOST_HEADER_BYTES:
-        error = errors.HeadersTooLarge(
-            f"Send at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together."
-        )
-    elif twice := _sent_twice(headers):
-        error = errors.InvalidRequest(f"Send one {twice.decode()} header, not several.")
-    elif _declared_length(headers) > MOST_BODY_BYTES and not lean:
-        error = errors.TooLarge(f"The body is larger than {MOST_BODY_BYTES} bytes.")
-    else:
+    """Answer a request whose head no client of ours needs; whether it was refused."""
+    error = _in_request_line(scope) or _in_headers(scope, lean=lean)
+    if error is None:
         return False
-    await send_response(errors.response(error), send)
+    await _answer(error, send, allow="POST" if lean else ", ".join(METHODS))
     return True
 
 
-def capped(receive: Receive) -> Receive:
-    """The same messages, until their bodies exceed the cap; then the client is gone to Django."""
-    received = 0
+class CappedBody:
+    """The body of a request to Django: up to the cap, in time, and as it was framed.
 
-    async def receive_capped() -> dict[str, Any]:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if received > MOST_BODY_BYTES else message
+    Where it is not, the client is gone to Django, and `answer` tells the client why.
+    """
 
-    return receive_capped
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._received = 0
+        self._complete = False
+        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._refusal: errors.ApiError | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        if self._complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            self._refusal = errors.SlowUpload(f"The body took longer than {BODY_SECONDS:g} s.")
+            return DISCONNECT
+        self._received += len(message.get("body", b""))
+        if message["type"] == DISCONNECT["type"]:
+            self._refusal = errors.InvalidRequest("The body broke off, or its framing is wrong.")
+        elif self._received > MOST_BODY_BYTES:
+            self._refusal = _too_large()
+        else:
+            self._complete = not message.get("more_body")
+            return message
+        return DISCONNECT
+
+    async def answer(self, send: Send) -> None:
+        """Tell the client what was wrong with the body; Django has said nothing then."""
+        if self._refusal is not None:
+            await _answer(self._refusal, send)
 
 
-def _size(headers: list[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in headers)
+async def _answer(error: errors.ApiError, send: Send, allow: str = "") -> None:
+    response = errors.response(error)
+    # What the client sends next could be taken for another request.
+    response["Connection"] = "close"
+    if error.status == 405:
+        response["Allow"] = allow
+    await send_response(response, send)
 
 
-def _sent_twice(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """A header that names one thing and came more than once, or b""."""
-    names = [name for name, _ in headers]
-    return next((name for name in SINGLE if names.count(name) > 1), b"")
+def _in_request_line(scope: dict[str, Any]) -> errors.ApiError | None:
+    if scope["method"] not in METHODS:
+        return errors.MethodNotAllowed(f"{scope['method'][:20]} is not allowed.")
+    if not scope["path"].startswith("/"):
+        return errors.InvalidRequest("The request's target must be a path.")
+    return None
 
 
-def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:
+def _in_headers(scope: dict[str, Any], *, lean: bool) -> errors.ApiError | None:
+    headers = scope["headers"]
+    size = len(scope["path"]) + len(scope["query_string"])
+    found: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+        size += len(name) + len(value)
+        if name in SINGLE:
+            if name in found:
+                return errors.InvalidRequest(f"Send one {name.decode()} header, not several.")
+            found[name] = value
+    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        return errors.HeadersTooLarge(
+            f"Send at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes, with the path."
+        )
+    if not _is_ours(found.get(b"host", b""), tuple(settings.ALLOWED_HOSTS)):
+        return errors.InvalidRequest("The Host header does not name this server.")
+    if found.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        return errors.InvalidRequest("Transfer-Encoding must be chunked.")
+    length = found.get(b"content-length", b"")
+    if not lean and length.isdigit() and int(length) > MOST_BODY_BYTES:
+        return _too_large()
+    return None
+
+
+@lru_cache(maxsize=256)
+def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
+    """Whether Django would take the host for one of this server's names."""
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, allowed)
+
+
+def _too_large() -> errors.TooLarge:
+    return errors.TooLarge(f"The body is larger than {MOST_BODY_BYTES} bytes.")

@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -23,10 +22,6 @@ BODY_GRACE_SECONDS = 10.0
 SLOWEST_BYTES_PER_SECOND = 16 * 1024
 
 
-class ClientLeft(Exception):
-    """The client closed its connection."""
-
-
 class BodyReader:
     """Reads a request's body when asked to, within its caps, and then watches the client."""
 
@@ -35,7 +30,7 @@ class BodyReader:
         self._read = asyncio.Event()
 
     async def read(self, meta: Mapping[str, str]) -> bytes:
-        """The whole body; raises InvalidRequest, TooLarge, SlowUpload or ClientLeft."""
+        """The whole body; raises InvalidRequest, TooLarge or SlowUpload."""
         _check_headers(meta)
         most = settings.AUTOROUTER_MAX_BODY_BYTES
         chunks: list[bytes] = []
@@ -46,7 +41,7 @@ class BodyReader:
                 while True:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
-                        raise ClientLeft
+                        raise errors.InvalidRequest("The body broke off, or its framing is wrong.")
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > most:
@@ -59,6 +54,10 @@ class BodyReader:
             raise errors.SlowUpload("The body did not arrive in time; send it faster.") from error
         self._read.set()
         return b"".join(chunks)
+
+    @property
+    def is_read(self) -> bool:
+        return self._read.is_set()
 
     async def client_left(self) -> None:
         """Returns once the client has closed its connection, after the body was read."""
@@ -81,7 +80,7 @@ class LeanHandler:
         watch = asyncio.create_task(_cancel_once_left(answering, body_reader))
         try:
             await self._answer(scope, send, process, body_reader)
-        except (ClientLeft, OSError):
+        except OSError:
             pass
         except asyncio.CancelledError:
             if not watch.done() or watch.cancelled() or answering.uncancel():
@@ -95,13 +94,10 @@ class LeanHandler:
         request = ASGIRequest(scope, BytesIO())
         request.process = process
         request.body_reader = body_reader
-        try:
-            request.get_host()
-        except DisallowedHost:
-            refusal = errors.InvalidRequest("The Host header does not name this server.")
-            response: HttpResponseBase = errors.response(refusal)
-        else:
-            response = await self._view(request)
+        response = await self._view(request)
+        if not body_reader.is_read:
+            # What is left of the body could be taken for another request.
+            response["Connection"] = "close"
         await send_response(response, send)
 
 

@@ -46,6 +46,7 @@ WORKER = """celery --app autorouter_site worker --beat --pool threads --concurre
     --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"""
 WEB = """granian --interface asgi --http 1 --no-ws --loop uvloop --respawn-failed-workers
     --workers-kill-timeout 20s --backlog 2048 --backpressure 2048 --log-level warning
+    --http1-header-read-timeout 10000 --http1-buffer-size 65536
     autorouter_site.asgi:application"""
 KEY_SHOWN = "Your key was shown at the first start; make another one under API keys."
 
