@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,23 @@ from django.db import connection
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process of the server, as the kernel sees it."""
+
+    pid: int
+
+    def memory_kb(self) -> int:
+        return self._status("VmRSS")
+
+    def peak_memory_kb(self) -> int:
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> int:
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 class Gateway:
@@ -37,6 +55,7 @@ class Gateway:
         """Start and wait until it is ready; raises RuntimeError with its output otherwise."""
         options = (
             f"--port {self.port} --workers {workers} --respawn-failed-workers --no-ws --http 1"
+            " --http1-header-read-timeout 10000 --http1-buffer-size 65536"
         )
         command = [sys.executable, "-m", "granian", "--interface", "asgi", *options.split()]
         self.process = subprocess.Popen(
@@ -52,6 +71,11 @@ class Gateway:
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(Path(self._log.name).read_text())
             time.sleep(0.1)
+
+    def workers(self) -> list[Worker]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+        return [Worker(int(pid)) for pid, name in names.items() if b"tracker" not in name]
 
     def kill(self) -> None:
         """End server and workers at once, as a power cut does."""
