@@ -17,6 +17,7 @@ from routing.process import Process
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+JSON = "application/json"
 # A body must arrive at this pace once the first seconds are over.
 BODY_GRACE_SECONDS = 10.0
 SLOWEST_BYTES_PER_SECOND = 16 * 1024
@@ -128,8 +129,8 @@ async def send_response(response: HttpResponseBase, send: Send) -> None:
 
 
 def _check_headers(meta: Mapping[str, str]) -> None:
-    content_type = meta.get("CONTENT_TYPE", "").replace(" ", "").lower()
-    if content_type not in ("application/json", "application/json;charset=utf-8"):
+    content_type = meta.get("CONTENT_TYPE", "")
+    if content_type != JSON and _plain(content_type) not in (JSON, f"{JSON};charset=utf-8"):
         raise errors.InvalidRequest("Content-Type must be application/json.")
     if meta.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise errors.InvalidRequest("Content-Encoding is not supported; send plain JSON.")
@@ -137,6 +138,10 @@ def _check_headers(meta: Mapping[str, str]) -> None:
     length = meta.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdigit() and int(length) > most:
         raise _too_large(most)
+
+
+def _plain(content_type: str) -> str:
+    return content_type.replace(" ", "").replace('"', "").lower()
 
 
 def _too_large(most: int) -> errors.TooLarge:

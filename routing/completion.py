@@ -230,6 +230,8 @@ def _check_tool(name: str, tool: Any) -> None:
     function = fields.mapping(f"{name}.function", tool.get("function"))
     if not fields.text(f"{name}.function.name", function.get("name"), 128):
         fields.refuse(f"{name}.function.name", "", "a name")
+    if function.get("parameters") is not None:
+        fields.mapping(f"{name}.function.parameters", function["parameters"])
 
 
 def _tool_choice(name: str, value: Any) -> Any:
@@ -273,6 +275,12 @@ def _metadata(name: str, value: Any) -> None:
             fields.refuse(f"{name}.{key}", entry, accepted)
 
 
+def _logit_bias(name: str, value: Any) -> Any:
+    for token, bias in fields.mapping(name, value).items():
+        fields.number(f"{name}.{token[: fields.SHOWN_CHARACTERS]}", bias, -100, 100)
+    return value
+
+
 def _one_answer(name: str, value: Any) -> int:
     if fields.integer(name, value, 1) != 1:
         fields.refuse(name, value, "1; ask again for another answer")
@@ -291,7 +299,7 @@ FORWARDED: dict[str, Check] = {
     "seed": _integer(-(2**63), 2**63 - 1),
     "n": _one_answer,
     "stop": _stop,
-    "logit_bias": fields.mapping,
+    "logit_bias": _logit_bias,
     "logprobs": fields.boolean,
     "top_logprobs": _integer(0, 20),
     "tools": _tools,

@@ -54,9 +54,21 @@ def _check_message(field: str, message: Any) -> None:
     for name in ("name", "tool_call_id", "model"):
         if message.get(name) is not None:
             text(f"{field}.{name}", message[name], 256)
+    if message.get("tool_calls") is not None:
+        _check_calls(f"{field}.tool_calls", message["tool_calls"])
     if role == "tool" and not message.get("tool_call_id"):
         _invalid(f"{field}.tool_call_id", "name the call that this message answers")
     _check_content(f"{field}.content", role, message)
+
+
+def _check_calls(field: str, calls: Any) -> None:
+    if not isinstance(calls, list):
+        refuse(field, calls, "an array of tool calls", error_type="invalid_prompt")
+    for index, call in enumerate(calls):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            accepted = "a call with the name of its function"
+            refuse(f"{field}[{index}]", call, accepted, error_type="invalid_prompt")
 
 
 def _check_content(field: str, role: str, message: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The REST API; mounted at /api/v1 and, for clients that insist, at /v1."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from routing.api.chat import ChatCompletionsView
 from routing.api.generations import GenerationView
@@ -14,5 +14,6 @@ urlpatterns = [
     path("key", KeyView.as_view(), name="key"),
     path("auth/key", KeyView.as_view(), name="auth-key"),
     path("generation", GenerationView.as_view(), name="generation-by-id"),
-    path("<path:rest>", UnknownView.as_view(), name="unknown"),
+    # path("<path:rest>") would let an empty rest, or one with a line end, go to an HTML page.
+    re_path(r"[\s\S]*", UnknownView.as_view(), name="unknown"),
 ]
