@@ -1,6 +1,7 @@
 """Fixtures that several apps share: a database with real commits, the API, a faked provider."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -45,6 +46,13 @@ class FakeProvider:
             response["headers"] = {"content-type": "text/event-stream"}
         self._replies.setdefault(slug, []).append(lambda: unread(status, **response))
 
+    def stream(self, pieces: Sequence[bytes], slug: str = "up") -> None:
+        """Queue a stream that arrives in these pieces."""
+        headers = {"content-type": "text/event-stream"}
+        body = Pieces(pieces)
+        reply = partial(httpx.Response, 200, headers=headers, stream=body)
+        self._replies.setdefault(slug, []).append(reply)
+
     def fail(self, slug: str, error: Exception) -> None:
         def raise_error() -> httpx.Response:
             raise error
@@ -61,6 +69,17 @@ class FakeProvider:
         if not replies:
             return unread(200, json=completion_json())
         return (replies.pop(0) if len(replies) > 1 else replies[0])()
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A body as the network delivers it."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
 
 
 def unread(status: int, **response: Any) -> httpx.Response:

@@ -1,8 +1,10 @@
 from decimal import Decimal
+from typing import Any
 
 from activity.models import Generation, Spend
 from tests.conftest import Api, FakeProvider, chunk, events_of, in_db, usage_chunk
 from tests.factories import make_offer
+from tests.routing.splits import LONG, make_split
 
 
 async def test_answers_and_logs_a_completion(api: Api) -> None:
@@ -33,6 +35,26 @@ async def test_streams_with_usage_once_before_the_end(api: Api, provider: FakePr
     assert [("usage" in event) for event in events[:-1]] == [False, False, False, True]
     assert events[-1] == "[DONE]"
     assert {event["model"] for event in events[:-1]} == {"a/one"}
+
+
+async def test_text_is_byte_equal_however_the_stream_was_cut(
+    api: Api, provider: FakeProvider
+) -> None:
+    await in_db(make_offer)(slug="a/one")
+    await api.refresh()
+    splits = [make_split(seed) for seed in range(2_000 if LONG else 100)]
+    for split in splits:
+        provider.stream(split.pieces)
+
+    answers = [await api.complete("Hello", stream=True) for _ in splits]
+
+    said = [text_of(events_of(answer)) for answer in answers]
+    assert said == [split.text for split in splits]
+
+
+def text_of(events: list[Any]) -> str:
+    chunks = [event for event in events if event != "[DONE]"]
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
 
 
 async def test_falls_back_before_the_first_byte(api: Api, provider: FakeProvider) -> None:

@@ -1,11 +1,13 @@
 from itertools import pairwise
 
+import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from routing import streaming
 from routing.streaming import LARGEST_EVENT_BYTES, EventParser, EventTooLarge
+from tests.routing.splits import Split, make_split
 
 TEXTS = [
     "Grüße, Welt",
@@ -58,6 +60,18 @@ def test_a_byte_at_a_time_says_the_same(dialect: str) -> None:
 @example("crlf", [17])
 def test_text_is_equal_however_the_stream_was_cut(dialect: str, places: list[int]) -> None:
     assert read(*cut(DIALECTS[dialect], places)) == EVENTS
+
+
+def text_of(split: Split) -> str:
+    events = [orjson.loads(data) for data in read(*split.pieces) if data != b"[DONE]"]
+    deltas = [choice["delta"] for event in events for choice in event["choices"]]
+    return "".join(delta.get("content", "") for delta in deltas)
+
+
+def test_ten_thousand_random_splits_say_the_same() -> None:
+    splits = map(make_split, range(10_000))
+
+    assert [split.pieces for split in splits if text_of(split) != split.text] == []
 
 
 @settings(deadline=None, derandomize=True)
