@@ -31,6 +31,8 @@ class AsyncAPIView(APIView):
             header = request.META.get("HTTP_AUTHORIZATION", "")
             account = await authenticate(request.process.snapshot, header)
             self.request = Request(request)
+            # It names the request itself; the body would stay until the garbage is collected.
+            self.request.parser_context.clear()
             self.request.user = account
             self.request.content = await request.body_reader.read(request.META)
             return await self.post(self.request)

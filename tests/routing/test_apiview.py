@@ -1,3 +1,4 @@
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -5,6 +6,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync
+from django.core.handlers.asgi import ASGIRequest
 from psycopg import AsyncCursor
 
 from activity.models import Rejection
@@ -113,6 +115,22 @@ async def test_a_refusal_is_counted_and_costs_no_query(api: Api, queries: list[s
     assert queries == []
     await api.process.writer._flush()
     assert (await Rejection.objects.aget()).error_type == "invalid_request"
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": True}, {"temperature": 9}])
+async def test_a_request_leaves_nothing_for_the_garbage_collector(
+    api: Api, fields: dict[str, Any]
+) -> None:
+    await offer(api, {})
+    await api.complete("warm", **fields)
+    gc.collect()
+    gc.disable()
+
+    await api.complete("Hello", **fields)
+
+    left = [one for one in gc.get_objects() if isinstance(one, ASGIRequest)]
+    gc.enable()
+    assert left == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
