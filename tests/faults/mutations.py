@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -82,7 +83,7 @@ class Spoilt:
 def make_request(seed: int, secret: str) -> bytes:
     """One to three things wrong with a good request."""
     random = Random(seed)
-    value = json.loads(json.dumps(random.choice((FULL, SHORT))))
+    value = deepcopy(random.choice((FULL, SHORT)))
     kinds = random.choices(tuple(KINDS), weights=tuple(KINDS.values()), k=random.randint(1, 3))
     for kind in kinds:
         if kind in VALUES:
@@ -116,7 +117,7 @@ def _place(random: Random, value: Any) -> tuple[Any, Any]:
 
 def swap_value(random: Random, value: Any) -> None:
     inside, key = _place(random, value)
-    inside[key] = random.choice(STRANGE)
+    inside[key] = deepcopy(random.choice(STRANGE))
 
 
 def drop_value(random: Random, value: Any) -> None:
