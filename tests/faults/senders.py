@@ -3,6 +3,7 @@
 import socket
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tests.faults.framing import HOST, JSON, KEY, POST, statuses
 
@@ -11,16 +12,27 @@ SIGN_IN = b"POST /sign-in HTTP/1.1\r\n" + HOST + FORM
 LONG = b"Content-Length: 5000\r\n\r\n"
 HUGE = b"Content-Length: 400000000\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
-# What was sent before the trickle, what is wanted, and after how many seconds at the latest.
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """What is sent at once, what is wanted in the end, and after how many seconds at the latest."""
+
+    head: bytes
+    outcome: str
+    seconds: float
+
+
 TRICKLES = {
-    "nothing": (b"", "closed", 11),
-    "a header": (POST + HOST, "closed", 11),
-    "a second request": (b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n", "200 closed", 11),
-    "a body of a stranger": (POST + HOST + JSON + LONG, "401 closed", 1),
-    "a body with a key": (POST + HOST + KEY + JSON + LONG, "408 closed", 11),
-    "chunks with a key": (POST + HOST + KEY + JSON + CHUNKED + b"fff\r\n", "408 closed", 11),
-    "a form": (SIGN_IN + LONG, "408 closed", 31),
-    "a body of another resource": (
+    "nothing": Trickle(b"", "closed", 11),
+    "a header": Trickle(POST + HOST, "closed", 11),
+    "a second request": Trickle(b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n", "200 closed", 11),
+    "a body of a stranger": Trickle(POST + HOST + JSON + LONG, "401 closed", 1),
+    "a body with a key": Trickle(POST + HOST + KEY + JSON + LONG, "408 closed", 11),
+    "chunks with a key": Trickle(
+        POST + HOST + KEY + JSON + CHUNKED + b"fff\r\n", "408 closed", 11),
+    "a form": Trickle(SIGN_IN + LONG, "408 closed", 31),
+    "a body of another resource": Trickle(
         b"POST /api/v1/key HTTP/1.1\r\n" + HOST + JSON + LONG, "408 closed", 31),
 }  # fmt: skip
 FLOODS = {
