@@ -31,7 +31,7 @@ class AsyncAPIView(APIView):
             header = request.META.get("HTTP_AUTHORIZATION", "")
             account = await authenticate(request.process.snapshot, header)
             self.request = Request(request)
-            # It names the request itself; the body would stay until the garbage is collected.
+            # It names the request itself: body and connection would stay until the garbage goes.
             self.request.parser_context.clear()
             self.request.user = account
             self.request.content = await request.body_reader.read(request.META)
