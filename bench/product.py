@@ -80,7 +80,8 @@ def granian(application: str, port: int, core: int) -> list[str]:
     """The command of docs/production.md, for one process."""
     options = (
         "--interface asgi --http 1 --no-ws --loop uvloop --respawn-failed-workers "
-        f"--workers-kill-timeout 20s --backlog 2048 --backpressure 2048 --log-level warning "
+        "--workers-kill-timeout 20s --backlog 2048 --backpressure 2048 --log-level warning "
+        "--http1-header-read-timeout 10000 --http1-buffer-size 65536 "
         f"--host 127.0.0.1 --port {port} --workers 1"
     )
     return on_core(core)([sys.executable, "-m", "granian", *options.split(), application])

@@ -25,7 +25,7 @@ CHANNEL = "autorouter_changed"
 RECONNECT_SECONDS = 0.5
 # Running exchanges get this long to end by themselves when the process stops.
 DRAIN_SECONDS = 10.0
-MOST_EXCHANGES = 1000
+MOST_EXCHANGES = 2000
 
 
 class Process:

@@ -20,7 +20,7 @@ from routing.connector import Connector, PublicResolver
 from routing.failures import AttemptFailed
 from routing.streaming import DONE, EventParser, EventTooLarge
 
-MOST_CONNECTIONS = 1000
+MOST_CONNECTIONS = 2000
 CONNECT_SECONDS = 5.0
 EXTENSIONS = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
 KEEP_ALIVE_SECONDS = 30.0
