@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from activity import candidates
 from activity.dial import WORDS
 
 SOURCES = {
@@ -248,9 +249,10 @@ def _present(value: int | None, words: str) -> str:
     return "" if value is None else words.format(value)
 
 
-def _candidates(stored: Sequence[Mapping[str, Any]]) -> list[Candidate]:
-    chosen = next((one for one in stored if one.get("reason") == "chosen"), {})
-    return [_candidate(one, chosen) for one in stored]
+def _candidates(stored: Sequence[Any]) -> list[Candidate]:
+    found = [candidates.read(line) for line in stored]
+    chosen = next((one for one in found if one.get("reason") == "chosen"), {})
+    return [_candidate(one, chosen) for one in found]
 
 
 def _candidate(stored: Mapping[str, Any], chosen: Mapping[str, Any]) -> Candidate:

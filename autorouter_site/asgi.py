@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
 
 
+# Objects made before each generation is looked at: a request leaves no cycles, and a full look
+# stops every stream of the process meanwhile.
+RARER_COLLECTIONS = (20_000, 50, 50)
+
+
 class Application:
     """Completions go to the lean handler, everything else to Django with its middleware."""
 
@@ -69,6 +74,7 @@ class Application:
         # What start-up made lives as long as the process; no collection needs to visit it.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*RARER_COLLECTIONS)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.process.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from activity import candidates
 from routing import eligibility, policy, sticky
 from routing.catalog import Offer
 from routing.completion import Completion
@@ -232,8 +233,8 @@ def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict
         receipt["last_resort"] = choice.last_resort
     if AUTO not in completion.models:
         return receipt
-    candidates = _candidates(draft, choice.offers[0].model, cooling)
-    return receipt | question.rules.receipt() | {"candidates": candidates}
+    lines = _candidates(draft, choice.offers[0].model, cooling)
+    return receipt | question.rules.receipt() | {"candidates": lines}
 
 
 def _strategy(completion: Completion) -> str:
@@ -257,22 +258,14 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
     }
 
 
-def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> list[dict[str, Any]]:
-    by_slug = {one.slug: one for one in draft.ranked}
-    pick = by_slug.get(chosen)
-    return [
-        {
-            "model": one.slug,
-            "rank": rank,
-            "quality": one.quality,
-            "low": draft.predictions[one.slug].low,
-            "high": draft.predictions[one.slug].high,
-            "cost_usd": round(one.cost_usd, 9),
-            "score": round(one.score, 4),
-            "reason": _reason(one, pick, chosen, cooling),
-        }
-        for rank, one in enumerate(draft.ranked, 1)
-    ]
+def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> list[str]:
+    pick = next((one for one in draft.ranked if one.slug == chosen), None)
+    lines = []
+    for one in draft.ranked:
+        seen = draft.predictions[one.slug]
+        numbers = (one.quality, seen.low, seen.high, one.cost_usd, one.score)
+        lines.append(candidates.line(one.slug, numbers, _reason(one, pick, chosen, cooling)))
+    return lines
 
 
 def _reason(one: Ranked, pick: Ranked | None, chosen: str, cooling: set[str]) -> str:

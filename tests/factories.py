@@ -27,18 +27,9 @@ DECISION = {
     "sticky": {"kind": "session_id", "state": "followed", "model": "anthropic/claude-haiku-4.5"},
     "analysis": {"task": "code", "tasks": {"code": 0.81, "math": 0.1}, "complexity": 3},
     "candidates": [
-        {
-            "model": "anthropic/claude-haiku-4.5",
-            "quality": 0.81,
-            "low": 0.74,
-            "high": 0.87,
-            "cost_usd": 0.00123,
-            "score": 0.512,
-            "reason": "chosen",
-            "detail": "The best balance.",
-        },
-        {"model": "anthropic/claude-opus-4.6", "quality": 0.82, "reason": "dearer_no_gain"},
-        {"model": "openai/gpt-5", "quality": 0.83, "reason": "pinned"},
+        "anthropic/claude-haiku-4.5 0.81 0.74 0.87 0.00123 0.512 chosen",
+        "anthropic/claude-opus-4.6 0.82 0.76 0.88 0.0123 0.31 dearer_no_gain",
+        "openai/gpt-5 0.83 0.76 0.88 0.0062 0.6 pinned",
     ],
     "out": [{"model": "x-ai/grok-3", "reason": "pattern", "detail": "No pattern fits it."}],
 }

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from activity import candidates
 from activity.models import Generation
 from tests.conftest import Api, FakeProvider
 from tests.routing.stories import (
@@ -124,8 +125,9 @@ async def test_a_higher_dial_never_costs_more(api: Api, text: str) -> None:
         for dial in (0, 7, 10)
     ]
 
-    expected = [float(row.decision["candidates"][0]["cost_usd"]) for row in rows]
-    assert [row.decision["candidates"][0]["reason"] for row in rows] == ["chosen"] * 3
+    first = [candidates.read(row.decision["candidates"][0]) for row in rows]
+    expected = [one["cost_usd"] for one in first]
+    assert [one["reason"] for one in first] == ["chosen"] * 3
     assert expected == sorted(expected, reverse=True)
     assert rows[2].model == SMALL
 

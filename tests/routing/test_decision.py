@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from activity import candidates
 from routing.catalog import Catalogue, Model
 from routing.decision import Decision, decide
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
@@ -51,10 +52,14 @@ async def test_at_most_three_endpoints_are_tried() -> None:
     assert len(decision.offers) == len(set(models_of(decision))) == 3
 
 
+def candidates_of(decision: Decision) -> list[Any]:
+    return [candidates.read(line) for line in decision.receipt["candidates"]]
+
+
 async def test_the_order_is_that_of_the_ranking() -> None:
     decision = await decided(messages=HARD, plugins=plugins(cost_quality_tradeoff=0))
 
-    ranked = [one["model"] for one in decision.receipt["candidates"]]
+    ranked = [one["model"] for one in candidates_of(decision)]
     assert models_of(decision) == ranked[:3]
     assert ranked[0] == OPUS
 
@@ -66,7 +71,7 @@ async def test_turning_the_dial_up_never_costs_more(messages: Any) -> None:
         await decided(plugins=plugins(cost_quality_tradeoff=dial), **fields) for dial in range(11)
     ]
 
-    costs = [one.receipt["candidates"][0]["cost_usd"] for one in decisions]
+    costs = [candidates_of(one)[0]["cost_usd"] for one in decisions]
     assert costs == sorted(costs, reverse=True)
     assert models_of(decisions[10])[0] == SMALL
 
@@ -78,10 +83,11 @@ async def test_the_same_request_is_decided_the_same() -> None:
 async def test_the_receipt_names_every_model_of_the_pool() -> None:
     decision = await decided(plugins=plugins(excluded_models=["anthropic/*"]))
 
-    named = [one["model"] for key in ("candidates", "out") for one in decision.receipt[key]]
-    assert sorted(named) == sorted(PRICES)
-    assert decision.receipt["candidates"][0]["reason"] == "chosen"
-    assert decision.receipt["candidates"][1].keys() >= {"quality", "cost_usd", "score", "reason"}
+    found = candidates_of(decision)
+    assert sorted(one["model"] for one in (*found, *decision.receipt["out"])) == sorted(PRICES)
+    assert found[0]["reason"] == "chosen"
+    assert 0 < found[1]["low"] <= found[1]["quality"] <= found[1]["high"] < 1
+    assert found[1]["cost_usd"] > 0
 
 
 async def test_a_model_that_cannot_serve_the_request_is_out_with_its_reason() -> None:
