@@ -1,4 +1,5 @@
 # make run: start everything.   make test: check everything.   Both set up .venv first.
+# make faults: the long proof that no crash loses a row.
 # Variables: PORT=8001  HOST=0.0.0.0  ARGS="--workers 2 --no-demo"  PYTHON=python3.12
 
 PORT ?= 8000
@@ -34,7 +35,7 @@ NO_SECRETS := SECRET_KEY=unused AUTOROUTER_KEY_PEPPER=unused AUTOROUTER_CREDENTI
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --universal \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: run test lint format requirements clean bench bench-litellm install-run install-dev
+.PHONY: run test faults lint format requirements clean bench bench-litellm install-run install-dev
 
 run: install-run
 	@$(PY) manage.py quickstart --host $(HOST) --port $(PORT) $(ARGS)
@@ -43,6 +44,10 @@ test: lint
 	@command -v chromium chromium-browser google-chrome >/dev/null \
 		|| echo "No chromium or google-chrome here: the browser tests are skipped."
 	$(PY) -m pytest $(ARGS)
+
+# The proof of docs/reliability.md at full length; `make test` runs a few minutes of it.
+faults: install-dev
+	LONG=1 $(PY) -m pytest tests/faults -rA --no-header $(ARGS)
 
 lint: install-dev
 	$(PY) -m ruff check .

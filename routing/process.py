@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
 
 from activity import connections, reaper
 from activity.writer import Writer
@@ -21,8 +21,13 @@ from routing.upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 CHANNEL = "autorouter_changed"
 RECONNECT_SECONDS = 0.5
+START_SECONDS = 30.0
+# How often the rows of processes that died are looked for, whether or not Celery runs.
+REAP_SECONDS = 5.0
 # Running exchanges get this long to end by themselves when the process stops.
 DRAIN_SECONDS = 10.0
 MOST_EXCHANGES = 2000
@@ -42,16 +47,21 @@ class Process:
         self.health = Health()
         self.exchanges: set[asyncio.Task[None]] = set()
         self.draining = False
+        self._closing = asyncio.Event()
         self._background: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
-        """Connect, take the lock, read the snapshot; raises while the database is away."""
-        first = await self._present()
-        await self.snapshot.start()
+        """Connect, take the lock, read the snapshot.
+
+        Waits for a database that is away, as after a power cut, and raises in the end: granian
+        gives up on all workers where one fails twice within seconds.
+        """
+        first = await self._once_up(self._present)
+        await self._once_up(self.snapshot.start)
         await self.writer.start()
         self._background = [
             asyncio.create_task(self._listen(first)),
-            asyncio.create_task(asyncio.to_thread(_reap)),
+            asyncio.create_task(self._keep_reaping()),
         ]
 
     async def drain(self) -> None:
@@ -72,6 +82,7 @@ class Process:
         await self.upstream.close()
         listener, reaping = self._background
         listener.cancel()
+        self._closing.set()
         await asyncio.gather(listener, reaping, return_exceptions=True)
         await self._reads.close()
 
@@ -86,6 +97,26 @@ class Process:
         task = asyncio.create_task(exchange)
         self.exchanges.add(task)
         task.add_done_callback(self.exchanges.discard)
+
+    async def _keep_reaping(self) -> None:
+        while not self._closing.is_set():
+            await asyncio.to_thread(_reap)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REAP_SECONDS):
+                    await self._closing.wait()
+
+    async def _once_up(self, connect: Callable[[], Awaitable[T]]) -> T:
+        """What needs the database, tried again while it may still be starting."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START_SECONDS
+        while True:
+            try:
+                return await connect()
+            except (psycopg.OperationalError, OperationalError, OSError) as error:
+                if loop.time() > deadline:
+                    raise
+                logger.warning("The database is not up yet: %s", type(error).__name__)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _present(self) -> psycopg.AsyncConnection[Any]:
         """A connection that holds our advisory lock and hears of every change."""
@@ -119,7 +150,7 @@ class Process:
 
 
 def _reap() -> None:
-    """End what an earlier process left open; Celery does the same every few seconds."""
+    """End what another process left open; Celery does the same every few seconds."""
     try:
         reaper.reap()
     except Exception as error:

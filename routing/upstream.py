@@ -109,7 +109,7 @@ class Answer:
         """The whole answer; raises AttemptFailed where it is not a completion."""
         body = await _read(self._response, LARGEST_ANSWER_BYTES)
         try:
-            answer = orjson.loads(body)
+            answer = wire.parsed(body)
         except orjson.JSONDecodeError as error:
             raise failures.invalid("an answer that is not JSON") from error
         if not isinstance(answer, dict):
@@ -279,7 +279,7 @@ def _event(data: bytes) -> dict[str, Any] | None:
     if data.strip() == DONE:
         return None
     try:
-        event = orjson.loads(data)
+        event = wire.parsed(data)
     except orjson.JSONDecodeError as error:
         raise failures.invalid("an event that is not JSON") from error
     if not isinstance(event, dict):

@@ -1,5 +1,6 @@
 """The wire format out: the bodies we send to providers and the answers we send to clients."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,27 @@ FINISH_REASONS = {
     "safety": "content_filter",
     "error": "error",
 }
+
+# One half of a character beyond U+FFFF without the other; pairs and other escapes are passed over.
+LONE_SURROGATE = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def parsed(data: bytes) -> Any:
+    """JSON of a provider; raises JSONDecodeError.
+
+    Half a character, as where a provider cuts its text between two events, becomes U+FFFD: no
+    other text of the answer is lost for it.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        mended = LONE_SURROGATE.sub(lambda match: match[1] or rb"\ufffd", data)
+        if mended == data:
+            raise
+        return orjson.loads(mended)
 
 
 def request_body(

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,27 @@ async def test_a_settlement_whose_commit_was_not_heard_of_counts_once(
 
     assert (await spend())["key:1"] == (Decimal(COST), Decimal(0))
     assert writer.journal.read() == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "periods"),
+    [
+        ("2026-11-30T23:59:59.999+00:00", ("2026-11-30", "2026-W49", "2026-11")),
+        ("2026-12-01T00:00:00+00:00", ("2026-12-01", "2026-W49", "2026-12")),
+        ("2027-01-01T00:00:00+00:00", ("2027-01-01", "2026-W53", "2027-01")),
+        ("2026-11-22T23:59:59.999+00:00", ("2026-11-22", "2026-W47", "2026-11")),
+        ("2026-11-23T00:00:00+00:00", ("2026-11-23", "2026-W48", "2026-11")),
+        ("2028-02-29T12:00:00+00:00", ("2028-02-29", "2028-W09", "2028-02")),
+        ("2026-11-23T03:00:00+09:00", ("2026-11-22", "2026-W47", "2026-11")),
+    ],
+)
+async def test_a_cost_belongs_to_the_utc_periods_in_which_it_began(
+    writer: Writer, user: Any, moment: str, periods: tuple[str, ...]
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    await Generation.objects.aupdate(created_at=datetime.fromisoformat(moment))
+
+    await writer.settle(make_settlement(), [])
+
+    of_key = Spend.objects.filter(owner="key:1", spent=Decimal(COST))
+    assert {row.period async for row in of_key} == {*periods, "total"}

@@ -172,7 +172,9 @@ async def preceded(attempt: Attempt, informational: bytes) -> None:
 
 
 async def redirect(attempt: Attempt, status: int) -> None:
-    await attempt.respond(status, b"{}", location="http://127.0.0.1:1/v1/chat/completions")
+    """Lead back here: whoever follows is in the ledger a second time."""
+    host, port = attempt.writer.get_extra_info("sockname")
+    await attempt.respond(status, b"{}", location=f"http://{host}:{port}/v1/chat/completions")
 
 
 async def compressed(attempt: Attempt, encoding: str, body: Callable[[], bytes]) -> None:
@@ -256,7 +258,8 @@ def find(name: str) -> Script | None:
     if name in FAULTS:
         return FAULTS[name]
     if match := STREAM_N.fullmatch(name):
-        words = tuple(f" {number}" for number in range(int(match[1])))
+        # Four bytes each: what we estimate by bytes is then what was served.
+        words = tuple(f" {number:03}" for number in range(int(match[1])))
         return partial(serve, variant=Variant(words=words, pause=0.02))
     return partial(serve, variant=VARIANTS[name]) if name in VARIANTS else None
 

@@ -240,3 +240,21 @@ async def test_an_answer_that_ends_in_an_error_is_insured(api: Api, provider: Fa
     last = events_of(response)[-2]
     assert (last["error"]["code"], last["choices"][0]["finish_reason"]) == (502, "error")
     assert (row.status, row.cost, row.cost_lines[-1]["class"]) == ("failed", 0, "insurance")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb'"a\ud83db"', "a\ufffdb"),
+        (rb'"\ude00"', "\ufffd"),
+        (rb'"\ud83d\ude00\ud83d"', "\U0001f600\ufffd"),
+        (rb'"\\ud83d \ud83d"', "\\ud83d \ufffd"),
+    ],
+)
+def test_half_a_character_costs_no_other_text(sent: bytes, read: str) -> None:
+    assert wire.parsed(sent) == read
+
+
+def test_what_is_not_json_stays_refused() -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        wire.parsed(rb'{"a": oops')
