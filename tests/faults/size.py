@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    kills: int = 5
+    kills: int = 4
     kill_pause_seconds: float = 2.0
     outages: int = 1
-    outage_seconds: float = 4.0
+    outage_seconds: float = 3.0
     churned: int = 300
     racing: int = 200
     race_kills: int = 1
     restarts: int = 1
-    overload_seconds: float = 4.0
+    overload_seconds: float = 2.0
     idle_streams: int = 100
     abandoned: int = 300
     broker_tasks: int = 10_000

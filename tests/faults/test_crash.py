@@ -97,15 +97,3 @@ def test_the_reaper_leaves_the_rows_of_a_living_worker_alone(gateway: Gateway, s
 
         assert (ended, statuses()) == (0, ["open"])
         gateway.kill()
-
-
-def test_a_stop_lets_no_row_stay_open(gateway: Gateway, secret: str) -> None:
-    with ThreadPoolExecutor(2) as clients:
-        for _ in range(2):
-            clients.submit(read_stream, gateway.url, secret)
-        wait_until(lambda: statuses() == ["open"] * 2)
-
-        gateway.stop()
-
-    wait_until(lambda: "open" not in statuses())
-    assert not Spend.objects.exclude(reserved=0).exists()
