@@ -7,10 +7,14 @@ n-gram's hash out of two of its values: with H(i) = sum over j < i of c(j) A^j m
 hash of the characters from s to e is (H(e) - H(s)) A^-s.
 """
 
+import codecs
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Python reads a codec from disk when it is first used; a process short of files could not then.
+codecs.lookup("utf-32-le")
 
 # Characters hashed of a text: questions stand at either end, pasted matter between them.
 # Twice as many cost 0.1 ms more on 4,000 characters (README.md).
