@@ -17,7 +17,7 @@ from tests.factories import make_offer, make_secret
 from tests.faults import books
 from tests.faults.gateway import database_of_tests
 from tests.faults.processes import FaultyUpstream, start_upstream
-from tests.faults.stack import Stack
+from tests.faults.stack import Stack, open_folder
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +71,11 @@ async def faulty(
 
 
 @pytest.fixture(scope="session")
-def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("stack"))
-    yield stack
-    stack.close()
+def running_stack() -> Iterator[Stack]:
+    with open_folder() as folder:
+        stack = Stack(folder)
+        yield stack
+        stack.close()
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ What stands in brackets is a proxy; what only the log tests need, they start the
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,14 @@ def wait_until(is_so: Callable[[], object], seconds: float) -> None:
 def memory_kb(stack: Stack) -> int:
     """What all workers hold."""
     return sum(worker.memory_kb() for worker in stack.gateway.workers())
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that the database's own user may pass through, unlike those of pytest."""
+    folder = Path(tempfile.mkdtemp(prefix="autorouter-faults-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

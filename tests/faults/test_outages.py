@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.load import Ask, Seen, ends, half_streams
 from tests.faults.size import IS_LONG, SIZE
-from tests.faults.stack import Stack, wait_until
+from tests.faults.stack import Stack, open_folder, wait_until
 from tests.faults.test_steps import INTENT_UNHEARD, SETTLEMENT_UNHEARD
 
 pytestmark = pytest.mark.slow
@@ -153,28 +153,23 @@ def test_a_database_that_takes_no_row_is_a_503(stack: Stack, how: object) -> Non
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A disk of 160 MB with a folder that PostgreSQL may use."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0711", "tmpfs", str(disk)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with open_folder() as disk:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0711", "tmpfs", str(disk)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount a small disk")
+        yield disk
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.fixture
-def small_stack(small_disk: Path, tmp_path: Path) -> Iterator[Stack]:
-    (tmp_path / "stack").mkdir()
-    tmp_path.chmod(0o711)
-    stack = Stack(tmp_path / "stack", workers=1, disk=small_disk)
-    yield stack
-    stack.close()
+def small_stack(small_disk: Path) -> Iterator[Stack]:
+    with open_folder() as folder:
+        stack = Stack(folder, workers=1, disk=small_disk)
+        yield stack
+        stack.clients.finish()
+        stack.close()
 
 
 def fill(path: Path) -> None:
