@@ -95,6 +95,8 @@ def test_a_settlement_whose_commit_was_not_heard_of_counts_once(stack: Stack) ->
 
     assert answered.end == "done"
     assert answered.seconds < 4
+    # It is sent again; until then nothing could count twice.
+    wait_until(lambda: not list((stack.folder / "journal").glob("*.jsonl")), 15)
 
 
 @pytest.mark.parametrize(
