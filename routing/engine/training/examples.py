@@ -29,16 +29,16 @@ AS_FORMED = 4
 
 # Share of prompts that get a sentence which must not count: praise, orders to the router, or
 # idle talk. What is often added to every task and difficulty alike comes to weigh nothing.
-STEERED = 0.2
+STEERED = 0.3
 STEERING = Path(__file__).with_name("templates") / "steering.json"
 
 # Tasks that come with pasted matter as well as without; PASTED of their prompts get some.
 WITH_MATTER = ("code", "math", "reasoning", "writing", "roleplay", "agent", "knowledge", "chat:adv")
-PASTED = 0.15
+PASTED = 0.25
 MATTER_LENGTH = (200, 1500)
 
 # Every so many prompts one is lower-cased, cut short, or loses its end mark.
-LOWERED, CUT, UNMARKED, MISTYPED = 0.3, 0.15, 0.2, 0.5
+LOWERED, CUT, UNMARKED, MISTYPED = 0.3, 0.15, 0.2, 0.65
 
 # Letters swapped in a mistyped prompt: one in so many.
 LETTERS_PER_SWAP = 60

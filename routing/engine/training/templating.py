@@ -1,8 +1,12 @@
 """Prompts made from templates with slots, for the tasks and languages that public data lack.
 
-Three families of templates were written apart, the third of longer requests, and each fills its
-slots from its own part of every list, so that one can be judged on what the others taught. The
-same seed makes the same prompts.
+Families of templates were written apart, the third of longer requests, the last three of
+requests that can be worded in many ways, and neighbours fill their slots from different parts of
+every list, so that one can be judged on what the others taught. The same seed makes the same
+prompts.
+
+`{city}` is filled from a list of slots.json, whose entries may hold slots again; of `[[a|b]]` one
+wording is drawn.
 """
 
 import json
@@ -14,7 +18,8 @@ from random import Random
 from routing.engine.training.examples import Example
 
 FOLDER = Path(__file__).with_name("templates")
-FAMILIES = ("first", "second", "third")
+FAMILIES = ("first", "second", "third", "fourth", "fifth", "sixth")
+FOREIGN_FAMILIES = FAMILIES[:3]
 
 # Prompts from one template: 189 English templates a family come to some 300 for most types.
 PER_TEMPLATE = 40
@@ -31,6 +36,10 @@ HARDNESS = dict.fromkeys(EASY, 1) | {
 USUAL_HARDNESS = 2
 
 _SLOT = re.compile(r"\{([a-z_]+)[23]?\}")
+_WORDINGS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+# A slot's entry may hold slots, but not for ever.
+DEEPEST = 4
 
 Slots = Mapping[str, Sequence[str]]
 
@@ -61,7 +70,7 @@ def _foreign(slots: Slots, random: Random) -> Iterator[Example]:
             if task == "_sentences":
                 continue
             for at, template in enumerate(rows):
-                source = f"languages-{FAMILIES[at % 2]}"
+                source = f"languages-{FOREIGN_FAMILIES[at % 3]}"
                 hardness = float(HARDNESS.get(task, USUAL_HARDNESS))
                 for text in _fill(template, own, random, PER_FOREIGN_TEMPLATE):
                     name = f"{language}:{task}:{at}"
@@ -72,10 +81,17 @@ def _fill(template: str, slots: Slots, random: Random, count: int) -> Iterator[s
     """Yield distinct fillings; a template with few or no slots makes fewer."""
     seen: set[str] = set()
     for _ in range(count):
-        text = _SLOT.sub(lambda match: _draw(match[1], slots, random), template)
+        text = _filled(template, slots, random)
         if text not in seen:
             seen.add(text)
             yield text
+
+
+def _filled(template: str, slots: Slots, random: Random) -> str:
+    text = _WORDINGS.sub(lambda match: random.choice(match[1].split("|")), template)
+    for _ in range(DEEPEST):
+        text = _SLOT.sub(lambda match: _draw(match[1], slots, random), text)
+    return text
 
 
 def _draw(name: str, slots: Slots, random: Random) -> str:
