@@ -15,7 +15,7 @@ from routing.engine.axis import (
 )
 from routing.engine.conversation import Conversation, is_housekeeping, read
 from routing.engine.features import UNDETERMINED, read_features
-from routing.engine.heads import HEADS, Reading, read_heads
+from routing.engine.heads import HEADS, Heads, Reading, read_heads
 from routing.engine.tasks import GROUP_OF, TASKS
 
 __all__ = ["TASKS", "Analysis", "Conversation", "analyse", "read"]
@@ -67,11 +67,12 @@ Floats = NDArray[np.float32]
 
 
 def _on(*tasks: str) -> Floats:
-    """Return 1 for each of some tasks and 0 for the others."""
+    """Return 1 for each of some tasks and 0 for the others, (len(TASKS),)."""
     return np.array([float(task in tasks) for task in TASKS], dtype=np.float32)
 
 
-_VISION = _on("vision:question", "vision:document")
+_VISION = VISION_LOG_ODDS * _on("vision:question", "vision:document")
+_NO_VISION = NO_VISION_LOG_ODDS * _on("vision:question", "vision:document")
 _TOOLS = TOOLS_LOG_ODDS * _on("agent:tools")
 _FORMAT = FORMAT_LOG_ODDS * _on("extraction:fields")
 _LENGTHS = np.array([LENGTH_OF_GROUP.get(GROUP_OF[task], 1.0) for task in TASKS])
@@ -101,7 +102,7 @@ class Analysis:
     housekeeping: bool
 
 
-def analyse(conversation: Conversation) -> Analysis:
+def analyse(conversation: Conversation, heads: Heads = HEADS) -> Analysis:
     """Estimate the task, difficulty and size of a conversation by the learned heads.
 
     The posterior is the softmax of the last turn's scores, to which earlier turns and the system
@@ -110,9 +111,11 @@ def analyse(conversation: Conversation) -> Analysis:
     Source: artefact/, made by training/; README.md and MODEL_CARD.md.
     """
     said = [read_features(turn) for turn in reversed(conversation.turns)]
-    readings = [read_heads(one, HEADS) for one in said] or [SILENCE]
+    readings = [read_heads(one, heads) for one in said] or [SILENCE]
     short = bool(said) and said[0].cues.words < SHORT_TURN_WORDS
-    tasks = _posterior(_scores(conversation, readings, short=short))
+    system = conversation.system
+    of_system = read_heads(read_features(system), heads) if system else None
+    tasks = _posterior(_scores(conversation, readings, of_system, short=short))
     housekeeping = is_housekeeping(conversation)
     difficulty = _difficulty(readings, trifling=float(_TRIFLES @ tasks), short=short)
     return Analysis(
@@ -128,27 +131,29 @@ def analyse(conversation: Conversation) -> Analysis:
     )
 
 
-def _scores(conversation: Conversation, readings: Sequence[Reading], *, short: bool) -> Floats:
+def _scores(
+    conversation: Conversation, readings: Sequence[Reading], system: Reading | None, *, short: bool
+) -> Floats:
     scores = readings[0].scores
-    weight = EARLIER_WEIGHT_SHORT if short else EARLIER_WEIGHT
-    # "thanks!" says all there is to say, whatever came before.
-    weight *= 1 - float(_SMALLTALK @ _posterior(scores))
-    for earlier in readings[1:]:
-        scores = scores + np.float32(weight) * earlier.scores
-        weight /= 2
-    if conversation.system:
-        system = read_heads(read_features(conversation.system), HEADS)
+    if len(readings) > 1:
+        weight = EARLIER_WEIGHT_SHORT if short else EARLIER_WEIGHT
+        # "thanks!" says all there is to say, whatever came before.
+        weight *= 1 - float(_SMALLTALK @ _posterior(scores))
+        for earlier in readings[1:]:
+            scores = scores + np.float32(weight) * earlier.scores
+            weight /= 2
+    if system is not None:
         scores = scores + np.float32(SYSTEM_WEIGHT) * system.scores
     if conversation.tool_names:
         scores = scores + _TOOLS
     if conversation.response_format != "text":
         scores = scores + _FORMAT
     seen = conversation.attachments & {"image", "video"}
-    return scores + np.float32(VISION_LOG_ODDS if seen else NO_VISION_LOG_ODDS) * _VISION
+    return scores + (_VISION if seen else _NO_VISION)
 
 
 def _posterior(scores: Floats) -> NDArray[np.float64]:
-    powers = np.exp((scores - scores.max()).astype(np.float64))
+    powers = np.exp((scores - scores[scores.argmax()]).astype(np.float64))
     result: NDArray[np.float64] = powers / powers.sum()
     return result
 

@@ -1,8 +1,6 @@
 """What a text shows to the heads: its cues, its n-grams, and a few numbers about its form."""
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import log2
 from typing import NamedTuple
 
@@ -10,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.engine import cues
-from routing.engine.hashing import Grams, clip, hash_grams
+from routing.engine.hashing import Codes, Grams, clip, count_letters, hash_grams, hash_words
 from routing.engine.tasks import GROUPS
 
 # A share of letters in another script that settles the language: less is a quoted name.
 SCRIPT_SHARE = 0.3
-
-# Greek is the first of cues.SCRIPTS.
-FIRST_SCRIPT = "\u0370"
 
 # Characters looked at for the script of a text.
 SCRIPT_SAMPLE = 200
@@ -45,15 +40,13 @@ PASTED_WEIGHT = 0.15
 # Languages whose cues are marks, for want of spaces or because words carry endings.
 MARKED_LANGUAGES = frozenset({"zh", "ja", "ko", "ar", "hi"})
 
-# Digits, signs and underscores part words; accented letters do not.
-_WORD = re.compile(r"[^\W\d_]+")
-_ASCII_SEPARATORS = {code: " " for code in range(128) if not chr(code).isalpha()}
+Doubles = NDArray[np.float64]
 
 
 class Cues(NamedTuple):
     """What one text says: log-odds per task of GROUPS, hardness, its words and its language."""
 
-    tasks: Sequence[float]
+    tasks: Doubles
     hardness: float
     words: int
     language: str
@@ -72,84 +65,86 @@ class Features(NamedTuple):
     dense: NDArray[np.float32]
 
 
-class _Weight(NamedTuple):
-    """What one cue adds: a log-odds to each of some tasks, and hardness."""
+class _Table(NamedTuple):
+    """Cue words and phrases by their hash: rows[hash] is the row of weights and languages.
 
-    tasks: tuple[tuple[int, float], ...]
-    hardness: float
+    maybe: by the upper 16 bits of a hash, whether it can be a cue at all.
+    Shapes: weights (n, len(GROUPS) + 1), log-odds and hardness; languages (n, l), 1 or 0.
+    """
+
+    rows: dict[int, int]
+    maybe: NDArray[np.bool_]
+    weights: Doubles
+    languages: Doubles
 
 
-def _table(
-    rows: Iterable[tuple[str, float, Collection[str]]],
-    hard: Iterable[tuple[float, Collection[str]]],
-) -> dict[str, _Weight]:
-    """Index the rows of a cue table by what they look for."""
-    odds: dict[str, list[tuple[int, float]]] = {}
-    for task, log_odds, keys in rows:
+class _Mark(NamedTuple):
+    """A mark to look for in the lower-cased text, and its row of weights."""
+
+    text: str
+    weights: Doubles
+
+
+# By name backwards: of languages with as many stop words the first is taken.
+_LANGUAGES = tuple(sorted(cues.STOPWORDS, reverse=True))
+_SPOKEN = {word for words in cues.STOPWORDS.values() for word in words.split()}
+
+
+def _weights_of(
+    odds: Iterable[tuple[str, float, Iterable[str]]], hard: Iterable[tuple[float, Iterable[str]]]
+) -> dict[str, Doubles]:
+    """Add up, for each cue of some rows of cues.py, what it says."""
+    weights: dict[str, Doubles] = {}
+    for task, log_odds, keys in odds:
         for key in keys:
-            odds.setdefault(key, []).append((GROUPS.index(task), log_odds))
-    hardness: dict[str, float] = {}
+            weights.setdefault(key, np.zeros(len(GROUPS) + 1))[GROUPS.index(task)] += log_odds
     for amount, keys in hard:
         for key in keys:
-            hardness[key] = hardness.get(key, 0.0) + amount
-    return {
-        key: _Weight(tuple(odds.get(key, ())), hardness.get(key, 0.0))
-        for key in sorted({*odds, *hardness})
-    }
+            weights.setdefault(key, np.zeros(len(GROUPS) + 1))[-1] += amount
+    return weights
 
 
-def _spaced(words: Sequence[str]) -> str:
-    return f" {' '.join(words)} "
-
-
-def _anchored(phrases: dict[str, _Weight]) -> dict[str, list[tuple[str, _Weight]]]:
-    """Index phrases by their longest word: one set lookup instead of a search through the text."""
-    anchored: dict[str, list[tuple[str, _Weight]]] = {}
-    for phrase, weight in phrases.items():
-        words = _WORD.findall(phrase)
-        anchored.setdefault(max(words, key=len), []).append((_spaced(words), weight))
-    return anchored
-
-
-def _languages_of() -> dict[str, list[str]]:
-    languages: dict[str, list[str]] = {}
-    for language, words in cues.STOPWORDS.items():
-        for word in words.split():
-            languages.setdefault(word, []).append(language)
-    return languages
-
-
-_WORDS = _table(
-    [(task, odds, words.split()) for task, odds, words in cues.TASK_WORDS],
-    [(amount, words.split()) for amount, words in cues.HARD_WORDS]
-    + [(-amount, words.split()) for amount, words in cues.EASY_WORDS],
-)
-_PHRASES = _anchored(
-    _table(
-        [(task, odds, phrases.split("|")) for task, odds, phrases in cues.TASK_PHRASES],
-        [(amount, phrases.split("|")) for amount, phrases in cues.HARD_PHRASES],
+def _table() -> _Table:
+    odds = [(task, odds, words.split()) for task, odds, words in cues.TASK_WORDS]
+    odds += [(task, odds, phrases.split("|")) for task, odds, phrases in cues.TASK_PHRASES]
+    hard = [(amount, words.split()) for amount, words in cues.HARD_WORDS]
+    hard += [(-amount, words.split()) for amount, words in cues.EASY_WORDS]
+    hard += [(amount, phrases.split("|")) for amount, phrases in cues.HARD_PHRASES]
+    weights = _weights_of(odds, hard)
+    keys = sorted({*weights, *_SPOKEN})
+    hashes = [hash_words(key) for key in keys]
+    maybe = np.zeros(1 << 16, dtype=np.bool_)
+    maybe[np.array(hashes) >> 16] = True
+    nothing = np.zeros(len(GROUPS) + 1)
+    spoken = [[key in cues.STOPWORDS[one].split() for one in _LANGUAGES] for key in keys]
+    return _Table(
+        {found: row for row, found in enumerate(hashes)},
+        maybe,
+        np.array([weights.get(key, nothing) for key in keys]),
+        np.array(spoken, dtype=np.float64),
     )
+
+
+def _script_table() -> NDArray[np.uint8]:
+    """Number the scripts of cues.py by code point: 1 is the first, 0 none of them."""
+    table = np.zeros(1 << 16, dtype=np.uint8)
+    for number, (first, last, _) in enumerate(cues.SCRIPTS, start=1):
+        table[ord(first) : ord(last) + 1] = number
+    return table
+
+
+_TABLE = _table()
+_SCRIPTS = _script_table()
+_MARKS = tuple(_Mark(*one) for one in _weights_of(cues.TASK_MARKS, ()).items())
+_FOREIGN_MARKS = tuple(
+    _Mark(*one) for one in _weights_of(cues.FOREIGN_MARKS, cues.HARD_MARKS).items()
 )
-_MARKS = tuple(_table(cues.TASK_MARKS, ()).items())
-_FOREIGN_MARKS = _MARKS + tuple(_table(cues.FOREIGN_MARKS, cues.HARD_MARKS).items())
-_LANGUAGES_OF = _languages_of()
 
 
 def read_cues(text: str) -> Cues:
-    """Sum up the cues of a text, each counted once however often it occurs.
-
-    Cost: linear in the text, 50 us per 1,000 characters of English; callers cap the text.
-    """
-    lowered = text.lower()
-    words = _words(lowered)
-    language = _language_of(lowered, set(words))
-    tasks = [0.0] * len(GROUPS)
-    hardness = 0.0
-    for weight, share in _found(lowered, words, language):
-        hardness += share * weight.hardness
-        for task, log_odds in weight.tasks:
-            tasks[task] += share * log_odds
-    return Cues(tasks, hardness, _length(lowered, words), language)
+    """Sum up the cues of a text, each counted once however often it occurs."""
+    seen = clip(text)
+    return _cues(seen, hash_grams(seen))
 
 
 def read_features(text: str) -> Features:
@@ -158,16 +153,17 @@ def read_features(text: str) -> Features:
     Cost: README.md, CPU. The number of words is extrapolated to the whole text.
     """
     seen = clip(text)
-    own = read_cues(seen)
+    grams = hash_grams(seen)
+    own = _cues(seen, grams)
     if len(text) > len(seen):
         own = own._replace(words=own.words * len(text) // len(seen))
-    grams = hash_grams(seen)
     return Features(own, grams, _dense(text, own, grams))
 
 
 def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
-    capped = [min(odds, MAX_LOG_ODDS) / CUE_SCALE for odds in own.tasks]
-    form = (
+    dense = np.empty(DENSE, dtype=np.float32)
+    dense[: len(GROUPS)] = np.minimum(own.tasks, MAX_LOG_ODDS) / CUE_SCALE
+    dense[len(GROUPS) :] = (
         own.hardness / CUE_SCALE,
         log2(1 + own.words) / 4 - 1,
         4 * grams.digits,
@@ -175,66 +171,64 @@ def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
         grams.foreign,
         float("```" in text),
     )
-    return np.array([*capped, *form], dtype=np.float32)
+    return dense
 
 
-def _words(lowered: str) -> list[str]:
-    if lowered.isascii():
-        return lowered.translate(_ASCII_SEPARATORS).split()
-    return _WORD.findall(lowered)
+def _cues(text: str, grams: Grams) -> Cues:
+    found = _found(grams)
+    # Sorted, so that the order of words does not change the last bit of a sum.
+    rows = sorted(found)
+    sums = np.array([found[row] for row in rows]) @ _TABLE.weights[rows] if rows else _NOTHING
+    language = _language_of(grams, rows)
+    for weights, share in _marks(text.lower(), language):
+        sums = sums + share * weights
+    return Cues(sums[:-1], float(sums[-1]), grams.word_count, language)
 
 
-def _found(lowered: str, words: Sequence[str], language: str) -> Iterator[tuple[_Weight, float]]:
-    """Yield each cue that the text holds, with the share of its weight that counts there."""
-    distinct = set(words)
-    edges, edge_words = lowered, distinct
-    if len(lowered) > 2 * EDGE_LENGTH:
-        edges = f"{lowered[:EDGE_LENGTH]}\n{lowered[-EDGE_LENGTH:]}"
-        edge_words = set(_words(edges))
-    # Sorted: the order of a set differs between processes, and with it the last bit of a sum.
-    for word in sorted(distinct & _WORDS.keys()):
-        yield _WORDS[word], 1.0 if word in edge_words else PASTED_WEIGHT
-    anchors = sorted(distinct & _PHRASES.keys())
-    # Joined again, so that line breaks, double spaces and punctuation do not part a phrase.
-    spaced = _spaced(words) if anchors else ""
-    for anchor in anchors:
-        for phrase, weight in _PHRASES[anchor]:
-            if phrase in spaced:
-                yield weight, 1.0 if anchor in edge_words else PASTED_WEIGHT
-    for mark, weight in _FOREIGN_MARKS if language in MARKED_LANGUAGES else _MARKS:
-        if mark in lowered:
-            yield weight, 1.0 if mark in edges else PASTED_WEIGHT
+_NOTHING = np.zeros(len(GROUPS) + 1)
+_HALF = np.uint32(16)
 
 
-def _length(lowered: str, words: list[str]) -> int:
-    """Count words; a script without spaces has about one per two letters."""
-    if lowered.isascii():
-        return len(words)
-    return max(len(words), sum(map(len, words)) // 5)
+def _found(grams: Grams) -> dict[int, float]:
+    """Return the rows of cue words and phrases that occur, with the share that counts there."""
+    inside_until = len(grams.codes) - EDGE_LENGTH
+    found: dict[int, float] = {}
+    for hashes in grams.hashes:
+        likely = np.flatnonzero(_TABLE.maybe[hashes >> _HALF])
+        starts = grams.starts[likely].tolist()
+        for one, start in zip(hashes[likely].tolist(), starts, strict=True):
+            row = _TABLE.rows.get(one)
+            if row is not None and found.get(row) != 1.0:
+                found[row] = PASTED_WEIGHT if EDGE_LENGTH <= start < inside_until else 1.0
+    return found
 
 
-def _language_of(lowered: str, words: set[str]) -> str:
-    if not lowered.isascii():
-        script = _language_of_script(lowered)
+def _marks(lowered: str, language: str) -> Iterator[tuple[Doubles, float]]:
+    long = len(lowered) > 2 * EDGE_LENGTH
+    for marks in (_MARKS, _FOREIGN_MARKS) if language in MARKED_LANGUAGES else (_MARKS,):
+        for mark, weights in marks:
+            if mark in lowered:
+                inside = long and mark not in lowered[:EDGE_LENGTH] + lowered[-EDGE_LENGTH:]
+                yield weights, PASTED_WEIGHT if inside else 1.0
+
+
+def _language_of(grams: Grams, rows: list[int]) -> str:
+    if grams.foreign:
+        script = _language_of_script(grams.codes[:SCRIPT_SAMPLE])
         if script is not None:
             return script
-    hits = Counter(
-        language for word in words & _LANGUAGES_OF.keys() for language in _LANGUAGES_OF[word]
-    )
-    if not hits:
+    if not rows:
         return UNDETERMINED
-    # By name where equal, so that the order of a set decides nothing.
-    count, language = max((count, language) for language, count in hits.items())
-    return language if count >= MIN_STOPWORDS else UNDETERMINED
+    counts = _TABLE.languages[rows].sum(axis=0)
+    likeliest = int(counts.argmax())
+    return _LANGUAGES[likeliest] if counts[likeliest] >= MIN_STOPWORDS else UNDETERMINED
 
 
-def _language_of_script(lowered: str) -> str | None:
-    letters = [char for char in lowered[:SCRIPT_SAMPLE] if char.isalpha()]
-    beyond_latin = [char for char in letters if char >= FIRST_SCRIPT]
-    if len(beyond_latin) <= SCRIPT_SHARE * len(letters):
-        return None
-    for first, last, language in cues.SCRIPTS:
-        inside = sum(first <= char <= last for char in beyond_latin)
-        if inside > SCRIPT_SHARE * len(letters):
+def _language_of_script(codes: Codes) -> str | None:
+    """Return the language whose script a good share of the letters has, if any."""
+    seen = np.bincount(_SCRIPTS[np.minimum(codes, 0xFFFF)], minlength=len(cues.SCRIPTS) + 1)
+    letters = count_letters(codes)
+    for number, (_, _, language) in enumerate(cues.SCRIPTS, start=1):
+        if seen[number] > SCRIPT_SHARE * letters:
             return language
     return None

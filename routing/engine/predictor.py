@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, log
 from pathlib import Path
 from typing import NamedTuple
@@ -20,16 +20,15 @@ SLOPE = 1.0
 # benchmarks, is solved by its 13 models of 2025 at 82 % on average, logit 1.5.
 OFFSET = 1.5
 
-# Qualities closer than this are equal to the choice. Two decimals would call every model equal on
-# an easy prompt, and the dial at 0 asks for the best one whatever it costs.
-QUALITY_DECIMALS = 3
+# As far as P(success) is told apart at 0; selection.py takes it in steps.
+QUALITY_DECIMALS = 4
 
-# What is predicted from is rounded as well: difficulty to a fifth of its range, tokens to a factor
-# of 1.4, the posterior to tenths. At 7, over 60 prompts, a swap of two letters kept the pick in
-# 80 % of 600 variants without this and in 89 % with it (and P to 0.01); half the step kept 87 %.
+# What is predicted from is rounded: difficulty to a fifth of its range, tokens to a factor of 1.4,
+# the posterior to fifths. With the steps of quality in selection.py, that was the choice of twelve
+# that kept most picks at 7 over a typo (README.md) at the same spend; tenths kept two points less.
 DIFFICULTY_STEP = (HARDEST - EASIEST) / 5
 LOG_TOKENS_STEP = 0.35
-POSTERIOR_STEP = 0.1
+POSTERIOR_STEP = 0.2
 
 # Half an 80 % interval of a normal distribution, in standard deviations.
 INTERVAL_SD = 1.28
@@ -46,8 +45,11 @@ UNKNOWN = "*"
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+# Pools whose constants are kept: patterns and capabilities make a few of one catalogue.
+POOLS = 32
+
+
+class Candidate(NamedTuple):
     """A model that may answer, with its prices in USD per token and per request."""
 
     slug: str
@@ -56,8 +58,7 @@ class Candidate:
     request_price: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What to expect of a candidate: P(success) with an 80 % interval, and USD per request."""
 
     slug: str
@@ -72,6 +73,16 @@ class _Abilities(NamedTuple):
     logits: Floats
     verbosity: Floats
     sd: Floats
+
+
+class _Pool(NamedTuple):
+    """What is the same for every request to some candidates; see predict for shapes and units."""
+
+    slugs: tuple[str, ...]
+    logits: Floats
+    margin: Floats
+    verbosity: Floats
+    prices: Floats
 
 
 def _load(path: Path) -> _Abilities:
@@ -100,18 +111,27 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     A model that is not in abilities.csv gets the row `*`: below average, with a wide interval.
     Source: abilities.csv; how it was made is in README.md.
     """
+    pool = _pool(tuple(candidates))
+    logit = pool.logits @ _posterior(analysis) + (OFFSET - SLOPE * _difficulty(analysis))
+    quality, low, high = _probability(np.array([logit, logit - pool.margin, logit + pool.margin]))
+    return list(map(Prediction, pool.slugs, quality, low, high, _cost_usd(analysis, pool)))
+
+
+@lru_cache(maxsize=POOLS)
+def _pool(candidates: tuple[Candidate, ...]) -> _Pool:
     unknown = _ABILITIES.rows[UNKNOWN]
     rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
-    logit = _ABILITIES.logits[rows] @ _posterior(analysis) - SLOPE * _difficulty(analysis) + OFFSET
-    margin = INTERVAL_SD * _ABILITIES.sd[rows]
-    quality, low, high = _probability(np.array([logit, logit - margin, logit + margin]))
-    cost = _cost_usd(analysis, candidates, _ABILITIES.verbosity[rows])
-    slugs = [one.slug for one in candidates]
-    return list(map(Prediction, slugs, quality, low, high, cost))
+    return _Pool(
+        tuple(one.slug for one in candidates),
+        _ABILITIES.logits[rows],
+        INTERVAL_SD * _ABILITIES.sd[rows],
+        _ABILITIES.verbosity[rows],
+        np.array([one[1:] for one in candidates], dtype=np.float64).reshape(-1, 3).T.copy(),
+    )
 
 
 def _posterior(analysis: Analysis) -> Floats:
-    exact = np.array([analysis.tasks[task] for task in TASKS])
+    exact = np.array([*map(analysis.tasks.__getitem__, TASKS)])
     rounded = np.rint(exact / POSTERIOR_STEP)
     total = rounded.sum()
     result: Floats = rounded / total if total else exact
@@ -132,16 +152,12 @@ def _probability(logit: Floats) -> list[list[float]]:
     return result
 
 
-def _cost_usd(
-    analysis: Analysis, candidates: Sequence[Candidate], verbosity: Floats
-) -> list[float]:
+def _cost_usd(analysis: Analysis, pool: _Pool) -> list[float]:
     """Price the request: its tokens, the answer's at this model's verbosity, and the fixed part."""
-    prices = np.array(
-        [(one.prompt_price, one.completion_price, one.request_price) for one in candidates]
-    ).reshape(-1, 3)
-    output_tokens = _output_tokens(analysis) * verbosity
+    prompt_price, completion_price, request_price = pool.prices
+    output_tokens = _output_tokens(analysis) * pool.verbosity
     if analysis.max_output_tokens is not None:
         output_tokens = np.minimum(output_tokens, analysis.max_output_tokens)
-    cost = analysis.prompt_tokens * prices[:, 0] + output_tokens * prices[:, 1] + prices[:, 2]
+    cost = analysis.prompt_tokens * prompt_price + output_tokens * completion_price + request_price
     result: list[float] = cost.tolist()
     return result

@@ -315,7 +315,7 @@ def test_system_prompt_of_a_title_generator_is_housekeeping():
 def test_text_that_steers_holds_no_cue(text):
     neutral, steered = read_cues("blue " * count_words(text)), read_cues(text)
 
-    assert steered.tasks == neutral.tasks
+    assert steered.tasks.tolist() == neutral.tasks.tolist()
     assert steered.hardness == neutral.hardness
 
 

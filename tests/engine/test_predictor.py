@@ -114,10 +114,14 @@ def test_no_answer_is_priced_beyond_the_requests_cap():
     assert prediction.cost_usd == 10
 
 
-def test_quality_is_rounded_before_ranking():
-    assert {round(one.quality, 3) for one in predict(make_analysis(), POOL)} == {
-        one.quality for one in predict(make_analysis(), POOL)
-    }
+def test_pool_of_other_prices_is_another_pool():
+    analysis = make_analysis()
+    (cheap,), (dear,) = (
+        predict(analysis, [make_candidate(completion=price)]) for price in (1e-6, 1e-5)
+    )
+
+    assert cheap.cost_usd < dear.cost_usd
+    assert cheap.quality == dear.quality
 
 
 def test_no_candidates_have_no_predictions():
