@@ -1,20 +1,24 @@
 """The choice: which candidate to call first at a given tradeoff, and in which order the rest.
 
-A candidate scores quality - price_of_money[tradeoff] * g(cost). Turning the dial up never raises
+A candidate scores w(quality) - price_of_money[tradeoff] * g(cost). Turning the dial up never raises
 the cost nor the predicted quality of the first candidate, in any pool. Let a be the first at
 price of money l, and b the first at a higher m > l. Then
 
-    q(a) - l g(a) >= q(b) - l g(b)   and   q(b) - m g(b) >= q(a) - m g(a);
+    w(a) - l g(a) >= w(b) - l g(b)   and   w(b) - m g(b) >= w(a) - m g(a);
 
 added up, (m - l) (g(a) - g(b)) >= 0, so b costs no more; and with that the first line gives
-q(a) - q(b) >= l (g(a) - g(b)) >= 0, so b is no better. It holds because g and the price of money
-do not depend on the pool; normalising costs over the candidates would break it. Scores are whole
-numbers: with floats the sums above hold only nearly, and "never" would mean "hardly ever".
+w(a) - w(b) >= l (g(a) - g(b)) >= 0, so b is no better: w grows with quality. It holds because w, g
+and the price of money do not depend on the pool; normalising costs over the candidates would break
+it. Scores are whole numbers: with floats the sums above hold only nearly, and "never" would mean
+"hardly ever".
+
+w is quality in steps, so that near-equals are equal and a typo does not turn them round, with a
+thousandth of quality itself, so that at 0, where nothing else counts, the best is still the best.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isfinite, log1p
+from math import inf, log1p
+from typing import NamedTuple
 
 from routing.engine.predictor import Prediction
 
@@ -29,17 +33,28 @@ TIERS = {"low": 9, "medium": 7, "high": 5, "xhigh": 3, "max": 1}
 # 1e-2 .92; plain dollars .92 too, but they spend half as much again on the typical prompt.
 COST_SCALE_USD = 1e-2
 
-# Thousandths of quality that one unit of g is worth, at 0 to 9: over the same prompts each step
-# divides the mean spend by 1.1 to 4, by 2.1 on average. README.md has the table.
-PRICE_OF_MONEY = (0, 6, 20, 35, 55, 85, 125, 180, 400, 1000)
+# What one unit of g is worth at 0 to 9, in 1e-8 of quality. Over the same prompts each step divides
+# the typical spend by 1.85 down to 7 and by 2.7 from there to 10, found by bisection.
+PRICE_OF_MONEY = (
+    *(0, 23, 85, 324, 5_130, 1_410_000),
+    *(6_420_000, 15_500_000, 48_800_000, 108_000_000),
+)
 
-# Quality and g as whole numbers; prices above are in the ratio of the two units.
-QUALITY_UNITS = 1_000_000_000
-COST_UNITS = 1_000_000
+# The steps of quality, and the parts of w that they and quality itself make up.
+QUALITY_STEP = 0.02
+STEPS_PARTS, PARTS = 999, 1000
+
+# Scores are whole numbers of 1e-13, g of 1e-5: prices above are in the ratio of the two.
+SCORE_UNITS = 10**13
+COST_UNITS = 10**5
+STEP = round(QUALITY_STEP * SCORE_UNITS * STEPS_PARTS / PARTS)
+WITHIN_STEP = SCORE_UNITS // PARTS
+
+# The score at 10 is -g(cost), in the unit of the others.
+AT_TEN = SCORE_UNITS // COST_UNITS
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A candidate's place in the order, with what put it there."""
 
     slug: str
@@ -52,7 +67,7 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
     """Order predictions from the one to call first to the last resort.
 
     At 0 quality decides alone, at 10 cost does (then quality); between them each scores
-    quality - price_of_money[tradeoff] * g(cost). See the module's docstring for the proof that
+    w(quality) - price_of_money[tradeoff] * g(cost). See the module's docstring for the proof that
     a higher dial never raises the cost nor the quality of the first.
 
     Units: cost in USD per request, at least 0; quality and score have none. At 10 the score is
@@ -63,27 +78,20 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
     """
     if not 0 <= tradeoff <= CHEAPEST:
         raise ValueError(f"Tradeoff is {tradeoff}; an integer from 0 to {CHEAPEST} is accepted.")
-    ranked = sorted((_key(one, tradeoff), at) for at, one in enumerate(predictions))
-    return [_ranked(predictions[at], key[0]) for key, at in ranked]
+    keyed = [(*_key(one, tradeoff), at) for at, one in enumerate(predictions)]
+    keyed.sort()
+    return [_ranked(predictions[key[-1]], key[0]) for key in keyed]
 
 
-def _key(prediction: Prediction, tradeoff: int) -> tuple[int, float, int, str]:
+def _key(one: Prediction, tradeoff: int) -> tuple[int, float, int, str]:
     """Return what sorts first the prediction to call first: minus its score, cost, slug."""
-    quality = round(prediction.quality * QUALITY_UNITS)
-    weight = _weight_of_cost(prediction)
+    if not 0 <= one.cost_usd < inf:
+        raise ValueError(f"Cost of {one.slug} is {one.cost_usd} USD; 0 or more is accepted.")
+    weight = round(COST_UNITS * log1p(one.cost_usd / COST_SCALE_USD))
+    worth = STEP * round(one.quality / QUALITY_STEP) + round(one.quality * WITHIN_STEP)
     if tradeoff == CHEAPEST:
-        scaled = weight * (QUALITY_UNITS // COST_UNITS)
-        return scaled, prediction.cost_usd, -quality, prediction.slug
-    price = PRICE_OF_MONEY[tradeoff]
-    return price * weight - quality, prediction.cost_usd, 0, prediction.slug
-
-
-def _weight_of_cost(prediction: Prediction) -> int:
-    """Return g(cost): nearly dollars for cheap requests, nearly log dollars for dear ones."""
-    cost = prediction.cost_usd
-    if not (isfinite(cost) and cost >= 0):
-        raise ValueError(f"Cost of {prediction.slug} is {cost} USD; 0 or more is accepted.")
-    return round(COST_UNITS * log1p(cost / COST_SCALE_USD))
+        return weight * AT_TEN, one.cost_usd, -worth, one.slug
+    return PRICE_OF_MONEY[tradeoff] * weight - worth, one.cost_usd, 0, one.slug
 
 
 def _ranked(prediction: Prediction, negated_score: int) -> Ranked:
@@ -91,5 +99,5 @@ def _ranked(prediction: Prediction, negated_score: int) -> Ranked:
         prediction.slug,
         prediction.quality,
         prediction.cost_usd,
-        -negated_score / QUALITY_UNITS,
+        -negated_score / SCORE_UNITS,
     )

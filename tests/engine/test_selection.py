@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise
+from statistics import fmean
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,9 @@ prices = st.floats(0, 1e-3)
 pools = st.lists(
     st.one_of(
         st.sampled_from(POOL),
-        st.builds(Candidate, st.sampled_from([one.slug for one in POOL]), prices, prices),
+        st.builds(
+            Candidate, st.sampled_from([one.slug for one in POOL]), prices, prices, st.just(0.0)
+        ),
         st.builds(Candidate, st.just("nobody/unknown"), prices, prices, st.floats(0, 0.1)),
     ),
     min_size=1,
@@ -99,6 +102,14 @@ def test_zero_takes_the_best_whatever_it_costs():
     assert first_slug([make_prediction(quality=0.90, cost_usd=1e-9), best], 0) == "a/best"
 
 
+def test_near_equals_differ_at_zero_alone():
+    better = make_prediction("a/better", quality=0.9049, cost_usd=0.002)
+    near = make_prediction("a/near", quality=0.8951, cost_usd=0.001)
+
+    assert first_slug([better, near], 0) == "a/better"
+    assert first_slug([better, near], DEFAULT_TRADEOFF) == "a/near"
+
+
 def test_ten_takes_the_cheapest_whatever_it_is_worth():
     cheapest = make_prediction("a/cheapest", quality=0.01, cost_usd=0.00999999)
 
@@ -108,13 +119,13 @@ def test_ten_takes_the_cheapest_whatever_it_is_worth():
 def test_score_is_quality_less_the_price_of_its_cost():
     (ranked,) = rank([make_prediction(quality=0.9, cost_usd=0.01)], 7)
 
-    assert ranked.score == pytest.approx(0.9 - 0.18 * math.log(2), abs=1e-6)
+    assert ranked.score == pytest.approx(0.9 - PRICE_OF_MONEY[7] / 1e8 * math.log(2), abs=1e-6)
 
 
 def test_score_at_ten_is_the_cost_alone():
     (ranked,) = rank([make_prediction(quality=0.9, cost_usd=0.01)], 10)
 
-    assert ranked.score == pytest.approx(-math.log(2), abs=1e-6)
+    assert ranked.score == pytest.approx(-math.log(2), abs=1e-5)
 
 
 def test_ten_takes_the_better_of_two_as_cheap():
@@ -201,14 +212,21 @@ def test_hard_task_goes_to_a_strong_model_where_quality_counts(name, tradeoff):
     assert pick(TEXTS[name], tradeoff) in strong | {"openai/gpt-5.2"}
 
 
-def test_typical_spend_falls_at_each_step_of_the_dial():
-    analyses = [analyse_text(text) for text in TEXTS.values()]
-    pools = [predict(analysis, POOL) for analysis in analyses]
+def test_each_step_of_the_dial_divides_the_typical_spend_by_about_the_same():
+    pools = [predict(analyse_text(text), POOL) for text in TEXTS.values()]
 
-    spend = [sum(rank(pool, tradeoff)[0].cost_usd for pool in pools) for tradeoff in DIAL]
+    typical = [fmean(math.log(rank(pool, at)[0].cost_usd) for pool in pools) for at in DIAL]
 
-    assert all(one > 1.05 * other for one, other in pairwise(spend))
-    assert spend[0] > 20 * spend[DEFAULT_TRADEOFF]
+    assert all(math.log(1.4) < one - other < math.log(4) for one, other in pairwise(typical))
+    assert typical[0] - typical[DEFAULT_TRADEOFF] > math.log(20)
+
+
+def test_bill_falls_at_each_step_of_the_dial():
+    pools = [predict(analyse_text(text), POOL) for text in TEXTS.values()]
+
+    spend = [sum(rank(pool, at)[0].cost_usd for pool in pools) for at in DIAL]
+
+    assert all(one > other for one, other in pairwise(spend))
 
 
 @pytest.mark.parametrize(
