@@ -1,4 +1,5 @@
 import json
+import re
 from collections import defaultdict
 from random import Random
 
@@ -49,6 +50,16 @@ def test_no_template_keeps_an_empty_slot():
     assert not [one.text for one in make_examples(1) if any(name in one.text for name in names)]
 
 
+def test_one_wording_of_each_choice_is_drawn():
+    texts = [one.text for one in make_examples(1)]
+
+    assert not [text for text in texts if "[[" in text]
+
+
+def test_slots_within_slots_are_filled():
+    assert not [one.text for one in make_examples(1) if re.search(r"\{[a-z]+[23]?\}", one.text)]
+
+
 @pytest.mark.parametrize(
     ("label", "sub", "task"),
     [
@@ -57,6 +68,11 @@ def test_no_template_keeps_an_empty_slot():
         ("ulabtask:gsm8k", "", "math:problem"),
         ("biggen:planning", "travel_plan", "agent:planning"),
         ("ah1", "SQL Database Essentials", "code:sql"),
+        ("ah1", "Sales and Client Analysis", "reasoning:analysis"),
+        ("ah1", "Character Indexing and Counting", None),
+        ("bfcl:live_irrelevance", "", None),
+        ("t0:social_i_qa_Generate_the_question_from_the_answer", "", None),
+        ("t0:ropes_prompt_beginning", "", "extraction:reading"),
         ("code_generation", "", "code:debugging"),
         ("intent:oos", "", None),
     ],
@@ -96,9 +112,29 @@ def test_heads_learn_what_words_say():
     targets = np.repeat([0, 1], 40)
     residual = softmax_residual(targets, np.ones(80, np.float32), 0.0)
 
-    found = fit(design, 2, residual, seed=0, plan=Plan(passes=20, step=0.1))
+    found = fit(design, 2, residual, plan=Plan(passes=20, step=0.1))
 
     assert (scores_of(found, design).argmax(axis=1) == targets).all()
+
+
+def test_heads_are_fitted_on_the_prompts_named_alone():
+    texts = [f"sum {at}" for at in range(40)] + [f"rhyme {at}" for at in range(40)]
+    design = design_of(map(read_features, texts))
+    residual = softmax_residual(np.repeat([0, 1], 40), np.ones(80, np.float32), 0.0)
+
+    found = fit(design, 2, residual, plan=Plan(passes=20, step=0.1), of=np.arange(40))
+
+    assert (scores_of(found, design).argmax(axis=1) == 0).all()
+
+
+def test_part_of_a_design_is_the_design_of_the_part():
+    texts = ["one", "two words", "three words here"]
+    whole = design_of(map(read_features, texts))
+
+    part = whole.part(np.array([2, 0]))
+
+    assert (part.hashed(np.array([0, 1])) == whole.hashed(np.array([2, 0]))).all()
+    assert (part.dense == whole.dense[[2, 0]]).all()
 
 
 def test_same_weights_make_the_same_artefact(tmp_path):

@@ -93,7 +93,13 @@ def evaluate_folder(
 def evaluate_groups(folder: Path, key: str, *, calibrate: float = 0.3) -> list[Group]:
     """Evaluate the analysis in place on each value of a key by itself, then on all together."""
     graded = load(folder)
-    reading = reading_of(graded, analyse_in_place)
+    return judge_groups(graded, reading_of(graded, analyse_in_place), key, calibrate=calibrate)
+
+
+def judge_groups(
+    graded: Graded, reading: Reading, key: str, *, calibrate: float = 0.3
+) -> list[Group]:
+    """Judge a reading of all prompts on each value of a key, then on all together."""
     row_of = {prompt.id: row for row, prompt in enumerate(graded.prompts)}
 
     def reading_for(_value: str, part: Graded) -> Reading:

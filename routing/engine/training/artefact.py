@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.engine import heads
 from routing.engine.tasks import TASKS
 from routing.engine.training.fitting import Heads
 
@@ -35,6 +36,19 @@ def quantise(hashed: Floats) -> Quantised:
     scale = np.maximum(limit / LARGEST, np.finfo(np.float32).tiny).astype(np.float32)
     weights = np.clip(np.rint(hashed / scale), -LARGEST, LARGEST).astype(np.int8)
     return Quantised(weights, np.round(scale, 9))
+
+
+def heads_of(tasks: Heads, numbers: Heads, temperature: float) -> heads.Heads:
+    """Return the heads as they are after writing and reading, but for the rounding of the dense."""
+    hashed = quantise(np.concatenate([tasks.hashed, numbers.hashed], axis=1))
+    return heads.Heads(
+        version="unwritten",
+        hashed=hashed.weights,
+        scale=hashed.scale,
+        dense=np.concatenate([tasks.dense, numbers.dense], axis=1),
+        bias=np.concatenate([tasks.bias, numbers.bias]),
+        temperature=temperature,
+    )
 
 
 def write(folder: Path, tasks: Heads, numbers: Heads, temperature: float) -> str:

@@ -40,6 +40,17 @@ class Design:
             spelt[at, self.columns[span]] = self.values[span]
         return spelt
 
+    def part(self, rows: Rows) -> "Design":
+        """Return the features of some prompts alone."""
+        spans = [slice(self.ends[row], self.ends[row + 1]) for row in rows]
+        ends = np.concatenate([[0], np.cumsum([one.stop - one.start for one in spans])])
+        return Design(
+            ends.astype(np.intp),
+            np.concatenate([self.columns[one] for one in spans]),
+            np.concatenate([self.values[one] for one in spans]),
+            self.dense[rows],
+        )
+
 
 def design_of(prompts: Iterable[Features]) -> Design:
     """Collect the features of prompts."""

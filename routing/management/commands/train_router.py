@@ -1,4 +1,4 @@
-"""Makes the router's artefact anew from labelled and graded prompts."""
+"""Makes the router's artefact anew from labelled and graded prompts, or judges how it is made."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from routing.engine import heads
-from routing.engine.training import recipe
+from routing.engine.evaluation.text import group_lines
+from routing.engine.training import holding_out, recipe
 
 
 class Command(BaseCommand):
@@ -15,11 +16,28 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("data_dir", type=Path)
         parser.add_argument("--output", type=Path, default=heads.FOLDER)
+        parser.add_argument(
+            "--hold-out",
+            choices=("sources", "datasets"),
+            help="Write nothing: say how well sources or data sets left out of training are read.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            version = recipe.train(options["data_dir"], options["output"])
+            self._run(**options)
         except FileNotFoundError as error:
             missing = f"{error.filename} is not there; routing/engine/README.md lists the files."
             raise CommandError(missing) from error
+
+    def _run(self, **options: Any) -> None:
+        if options["hold_out"] == "datasets":
+            groups = holding_out.judge_data_sets(options["data_dir"])
+            self.stdout.write("\n".join(group_lines(groups)))
+            return
+        if options["hold_out"] == "sources":
+            for one in holding_out.judge_sources(holding_out.prepare(options["data_dir"])):
+                figures = f"{one.n:6d}  right {one.accuracy:4.0%}  ECE {one.ece:.3f}"
+                self.stdout.write(f"{one.name:22s}{figures}")
+            return
+        version = recipe.train(options["data_dir"], options["output"])
         self.stdout.write(f"Wrote {version} to {options['output']}.")

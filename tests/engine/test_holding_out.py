@@ -1,0 +1,47 @@
+from random import Random
+
+from routing.engine.features import read_features
+from routing.engine.training.design import design_of
+from routing.engine.training.examples import Example
+from routing.engine.training.holding_out import Trial, family_of, judge_sources
+
+WORDS = {"code:sql": "select join table", "writing:creative": "poem rhyme verse"}
+
+
+def make_example(task, source, words, language="en"):
+    return Example(words, task, source, f"{source}:{task}", 2.0, language)
+
+
+def make_trial(sources, *, known=True):
+    """Sources share their words for a task; of one not known the others can tell nothing."""
+    lots = Random(1)
+    examples = []
+    for source, language in sources:
+        for task, words in WORDS.items():
+            told = words if known else WORDS[lots.choice(list(WORDS))]
+            examples += [make_example(task, source, f"{told} {at}", language) for at in range(60)]
+    design = design_of(read_features(one.text) for one in examples)
+    return Trial(examples, design, design)
+
+
+def test_each_source_is_judged_by_what_the_others_taught():
+    verdicts = list(judge_sources(make_trial([("a", "en"), ("b", "en"), ("c", "en")])))
+
+    assert [(one.name, one.n) for one in verdicts] == [("a", 120), ("b", 120), ("c", 120)]
+    assert all(one.accuracy > 0.95 for one in verdicts)
+
+
+def test_what_a_source_alone_knows_is_not_used():
+    trial = make_trial([("a", "en"), ("b", "en")], known=False)
+    (own, _) = judge_sources(trial)
+
+    assert own.accuracy < 0.8
+
+
+def test_foreign_templates_are_left_out_with_their_family():
+    sources = [("first", "en"), ("languages-first", "de"), ("second", "en")]
+
+    names = [one.name for one in judge_sources(make_trial(sources))]
+
+    assert family_of("languages-first") == "first"
+    assert names == ["first, de", "first", "second"]
