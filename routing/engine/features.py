@@ -192,6 +192,9 @@ _HALF = np.uint32(16)
 def _found(grams: Grams) -> dict[int, float]:
     """Return the rows of cue words and phrases that occur, with the share that counts there."""
     inside_until = len(grams.codes) - EDGE_LENGTH
+    if inside_until <= EDGE_LENGTH:
+        every = {one for hashes in grams.hashes for one in hashes.tolist()}
+        return dict.fromkeys([_TABLE.rows[one] for one in every & _TABLE.rows.keys()], 1.0)
     found: dict[int, float] = {}
     for hashes in grams.hashes:
         likely = np.flatnonzero(_TABLE.maybe[hashes >> _HALF])

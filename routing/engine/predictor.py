@@ -20,8 +20,8 @@ SLOPE = 1.0
 # benchmarks, is solved by its 13 models of 2025 at 82 % on average, logit 1.5.
 OFFSET = 1.5
 
-# As far as P(success) is told apart at 0; selection.py takes it in steps.
-QUALITY_DECIMALS = 4
+# P(success) is told apart to one in so many, which decides at 0; selection.py takes it in steps.
+QUALITIES = 10_000
 
 # What is predicted from is rounded: difficulty to a fifth of its range, tokens to a factor of 1.4,
 # the posterior to fifths. With the steps of quality in selection.py, that was the choice of twelve
@@ -148,7 +148,7 @@ def _output_tokens(analysis: Analysis) -> float:
 
 
 def _probability(logit: Floats) -> list[list[float]]:
-    result: list[list[float]] = np.round(1 / (1 + np.exp(-logit)), QUALITY_DECIMALS).tolist()
+    result: list[list[float]] = (np.rint(QUALITIES / (1 + np.exp(-logit))) / QUALITIES).tolist()
     return result
 
 

@@ -85,13 +85,14 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
 
 def _key(one: Prediction, tradeoff: int) -> tuple[int, float, int, str]:
     """Return what sorts first the prediction to call first: minus its score, cost, slug."""
-    if not 0 <= one.cost_usd < inf:
-        raise ValueError(f"Cost of {one.slug} is {one.cost_usd} USD; 0 or more is accepted.")
-    weight = round(COST_UNITS * log1p(one.cost_usd / COST_SCALE_USD))
-    worth = STEP * round(one.quality / QUALITY_STEP) + round(one.quality * WITHIN_STEP)
+    slug, quality, _, _, cost = one
+    if not 0 <= cost < inf:
+        raise ValueError(f"Cost of {slug} is {cost} USD; 0 or more is accepted.")
+    weight = round(COST_UNITS * log1p(cost / COST_SCALE_USD))
+    worth = STEP * round(quality / QUALITY_STEP) + round(quality * WITHIN_STEP)
     if tradeoff == CHEAPEST:
-        return weight * AT_TEN, one.cost_usd, -worth, one.slug
-    return PRICE_OF_MONEY[tradeoff] * weight - worth, one.cost_usd, 0, one.slug
+        return weight * AT_TEN, cost, -worth, slug
+    return PRICE_OF_MONEY[tradeoff] * weight - worth, cost, 0, slug
 
 
 def _ranked(prediction: Prediction, negated_score: int) -> Ranked:
