@@ -8,6 +8,7 @@ hash of the characters from s to e is (H(e) - H(s)) A^-s.
 """
 
 import codecs
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ MIXER = np.uint32(0x85EBCA6B)
 HEAD_MIXER = np.uint32(0xC2B2AE35)
 TAIL_MIXER = np.uint32(0x27D4EB2F)
 SHIFT = np.uint32(32 - BITS)
+MODULUS = 1 << 32
 
 # A code point is no part of a word, part of one, or a word of its own (Chinese, Japanese kana).
 NO_WORD, IN_WORD, WHOLE_WORD = 0, 1, 2
@@ -77,7 +79,7 @@ class Grams(NamedTuple):
 def _powers(base: int, count: int) -> Codes:
     powers = [1]
     for _ in range(count - 1):
-        powers.append(powers[-1] * base % (1 << 32))
+        powers.append(powers[-1] * base % MODULUS)
     return np.array(powers, dtype=np.uint32)
 
 
@@ -90,10 +92,11 @@ def _classes() -> NDArray[np.uint8]:
 
 
 _POWERS = _powers(BASE, LIMIT + 1)
-_INVERSES = _powers(pow(BASE, -1, 1 << 32), LIMIT + 1)
+_INVERSES = _powers(pow(BASE, -1, MODULUS), LIMIT + 1)
 _MIXED_INVERSES = _INVERSES * MIXER
 _BASE = np.uint32(BASE)
 _CLASSES = _classes()
+_WORD = re.compile(r"[^\W_]+")
 _ZERO, _NINE = np.uint32(ord("0")), np.uint32(ord("9"))
 _SPACE, _ASCII = np.uint32(ord(" ")), np.uint32(0x7F)
 
@@ -135,9 +138,12 @@ def hash_grams(text: str) -> Grams:
 
 
 def hash_words(words: str) -> int:
-    """Return the hash of one to three words, as Grams.hashes has it."""
-    ones, twos, threes = hash_grams(words).hashes
-    return int(next(hashes[0] for hashes in (threes, twos, ones) if len(hashes)))
+    """Return the hash of one to three words without digits, as Grams.hashes has it."""
+    found = 0
+    for word in _WORD.findall(words.lower()):
+        own = sum(ord(char) * pow(BASE, at, MODULUS) for at, char in enumerate(word))
+        found = found * BASE + own
+    return found % MODULUS
 
 
 def count_letters(codes: Codes) -> int:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.engine.hashing import BUCKETS, HEAD_LENGTH, TAIL_LENGTH, clip, hash_grams
+from routing.engine.hashing import BUCKETS, HEAD_LENGTH, TAIL_LENGTH, clip, hash_grams, hash_words
 
 steady = settings(deadline=None, derandomize=True)
 
@@ -40,6 +40,13 @@ def test_shared_words_share_buckets():
     one, other = (set(buckets(text)[1]) for text in ("sort a list", "sort a tuple"))
 
     assert len(one & other) >= 3
+
+
+@pytest.mark.parametrize("words", ["deadlock", "übersetze", "race condition", "doesn't work"])
+def test_words_alone_have_the_hash_they_have_in_a_text(words):
+    found = hash_grams(clip(f"Why, oh why: {words}?")).hashes
+
+    assert hash_words(words) in {one for hashes in found for one in hashes.tolist()}
 
 
 def test_chinese_characters_are_words():
