@@ -1,9 +1,17 @@
+from dataclasses import replace
 from random import Random
+
+import numpy as np
 
 from routing.engine.features import read_features
 from routing.engine.training.design import design_of
 from routing.engine.training.examples import Example
-from routing.engine.training.holding_out import Trial, family_of, judge_sources
+from routing.engine.training.holding_out import (
+    Trial,
+    family_of,
+    judge_languages,
+    judge_sources,
+)
 
 WORDS = {"code:sql": "select join table", "writing:creative": "poem rhyme verse"}
 
@@ -40,8 +48,19 @@ def test_what_a_source_alone_knows_is_not_used():
 
 def test_foreign_templates_are_left_out_with_their_family():
     sources = [("first", "en"), ("languages-first", "de"), ("second", "en")]
-
-    names = [one.name for one in judge_sources(make_trial(sources))]
+    trial = make_trial(sources)
 
     assert family_of("languages-first") == "first"
-    assert names == ["first, de", "first", "second"]
+    assert [(one.name, one.n) for one in judge_sources(trial)] == [("first", 120), ("second", 120)]
+    assert [one.name for one in judge_languages(trial)] == ["first, de", "first, en"]
+
+
+def test_languages_are_judged_task_by_task():
+    trial = make_trial([("first", "en"), ("languages-first", "de"), ("second", "en")])
+    few = [one for one in trial.examples if one.task == "code:sql" or not one.text.endswith("7")]
+    odd = [replace(one, text="rhyme") if one.task == "code:sql" else one for one in few]
+    design = design_of(read_features(one.text) for one in odd)
+
+    verdicts = list(judge_languages(Trial(odd, trial.rough.part(np.arange(len(odd))), design)))
+
+    assert all(one.accuracy in {0.0, 0.5, 1.0} for one in verdicts)

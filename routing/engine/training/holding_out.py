@@ -57,6 +57,13 @@ class Verdict(NamedTuple):
     ece: float
 
 
+class _Judged(NamedTuple):
+    """Of n prompts the probability of the likeliest kind, and whether it is the right one, (n,)."""
+
+    confidence: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """All examples with their features, roughened to train on and as they are to judge."""
@@ -75,20 +82,34 @@ def prepare(data_dir: Path) -> Trial:
 
 
 def judge_sources(trial: Trial) -> Iterator[Verdict]:
-    """Yield a verdict on each source left out, and on each language of a family left out.
+    """Yield a verdict on each source left out; a family of templates is judged in English.
 
     Prompts of vision tasks are told by their attachment and not judged here.
     """
     for name in sorted({family_of(one.source) for one in trial.examples}):
-        outside = np.array([family_of(one.source) == name for one in trial.examples])
-        heads = _fitted(trial, np.flatnonzero(~outside))
-        seen = [row for row in np.flatnonzero(outside).tolist() if _is_judged(trial.examples[row])]
-        for language, rows in sorted(_by_language(trial.examples, seen).items()):
-            named = name if language == "en" else f"{name}, {language}"
-            yield _verdict(trial, heads, rows, (named, np.float32(0)))
+        heads, seen = _left_out(trial, name)
+        rows = np.array([row for row in seen if trial.examples[row].language == "en"])
+        yield _verdict(name, _judged(trial, heads, rows))
         if name == WITH_TOOLS:
-            rows = np.array(seen)
-            yield _verdict(trial, heads, rows, (f"{name}, tool", np.float32(TOOLS_LOG_ODDS)))
+            yield _verdict(f"{name}, tool", _judged(trial, heads, rows, TOOLS_LOG_ODDS))
+
+
+def judge_languages(trial: Trial) -> Iterator[Verdict]:
+    """Yield a verdict on each language of each family left out, on the tasks that all of them have.
+
+    The share right is the mean over tasks, which languages have in different proportions.
+    """
+    for name in sorted({family_of(one.source) for one in trial.examples if one.language != "en"}):
+        heads, seen = _left_out(trial, name)
+        spoken = _by_language(trial.examples, seen)
+        tasks = [{trial.examples[row].task for row in rows} for rows in spoken.values()]
+        shared = set.intersection(*tasks)
+        for language, every in sorted(spoken.items()):
+            rows = np.array([row for row in every if trial.examples[row].task in shared])
+            judged = _judged(trial, heads, rows)
+            task_of = recipe.targets_of(trial.examples)[rows]
+            even = np.mean([judged.right[task_of == task].mean() for task in set(task_of)])
+            yield _verdict(f"{name}, {language}", judged)._replace(accuracy=float(even))
 
 
 def judge_data_sets(data_dir: Path) -> list[Group]:
@@ -135,14 +156,25 @@ def _fitted(trial: Trial, rows: Rows) -> Heads:
     return fit(trial.rough, len(TASKS), residual, plan=recipe.TASK_PLAN, of=rows)
 
 
-def _verdict(trial: Trial, heads: Heads, rows: Rows, about: tuple[str, np.float32]) -> Verdict:
-    name, tools = about
+def _left_out(trial: Trial, name: str) -> tuple[Heads, list[int]]:
+    """Return heads fitted without a source or family, and the rows of it that can be judged."""
+    outside = np.array([family_of(one.source) == name for one in trial.examples])
+    rows = np.flatnonzero(outside).tolist()
+    heads = _fitted(trial, np.flatnonzero(~outside))
+    return heads, [row for row in rows if _is_judged(trial.examples[row])]
+
+
+def _judged(trial: Trial, heads: Heads, rows: Rows, tools: float = 0.0) -> _Judged:
     scores = scores_of(heads, trial.plain.part(rows)) / np.float32(recipe.TEMPERATURE)
-    shares: Floats = softmax(scores + NO_VISION_LOG_ODDS * _VISION + tools * _TOOLS) @ _BELONGS
+    marks = NO_VISION_LOG_ODDS * _VISION + tools * _TOOLS
+    shares: Floats = softmax(scores + marks.astype(np.float32)) @ _BELONGS
     said = _KIND_OF_TASK[recipe.targets_of(trial.examples)[rows]]
-    right = shares.argmax(axis=1) == said
-    error = expected_calibration_error(shares.max(axis=1).astype(np.float64), right)
-    return Verdict(name, len(rows), float(right.mean()), error)
+    return _Judged(shares.max(axis=1).astype(np.float64), shares.argmax(axis=1) == said)
+
+
+def _verdict(name: str, judged: _Judged) -> Verdict:
+    error = expected_calibration_error(judged.confidence, judged.right)
+    return Verdict(name, len(judged.right), float(judged.right.mean()), error)
 
 
 def _is_judged(example: Example) -> bool:

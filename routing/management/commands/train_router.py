@@ -18,8 +18,8 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, default=heads.FOLDER)
         parser.add_argument(
             "--hold-out",
-            choices=("sources", "datasets"),
-            help="Write nothing: say how well sources or data sets left out of training are read.",
+            choices=("sources", "languages", "datasets"),
+            help="Write nothing: say how well prompts of what was left out of training are read.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,9 +34,12 @@ class Command(BaseCommand):
             groups = holding_out.judge_data_sets(options["data_dir"])
             self.stdout.write("\n".join(group_lines(groups)))
             return
-        if options["hold_out"] == "sources":
-            for one in holding_out.judge_sources(holding_out.prepare(options["data_dir"])):
-                figures = f"{one.n:6d}  right {one.accuracy:4.0%}  ECE {one.ece:.3f}"
+        if options["hold_out"]:
+            trial = holding_out.prepare(options["data_dir"])
+            languages = options["hold_out"] == "languages"
+            judge = holding_out.judge_languages if languages else holding_out.judge_sources
+            for one in judge(trial):
+                figures = f"{one.n:6d}  right {one.accuracy:6.1%}  ECE {one.ece:.3f}"
                 self.stdout.write(f"{one.name:22s}{figures}")
             return
         version = recipe.train(options["data_dir"], options["output"])
