@@ -35,7 +35,8 @@ NO_SECRETS := SECRET_KEY=unused AUTOROUTER_KEY_PEPPER=unused AUTOROUTER_CREDENTI
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --universal \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: run test faults lint format requirements clean bench bench-litellm install-run install-dev
+.PHONY: run test faults mutants lint format requirements clean bench bench-litellm install-run \
+	install-dev
 
 run: install-run
 	@$(PY) manage.py quickstart --host $(HOST) --port $(PORT) $(ARGS)
@@ -48,6 +49,10 @@ test: lint
 # The proof of docs/reliability.md at full length; `make test` runs a few minutes of it.
 faults: install-dev
 	LONG=1 $(PY) -m pytest tests/faults -rA --no-header $(ARGS)
+
+# Breaks one promise at a time in a copy of the tree; its tests must notice. ARGS="pin" tries some.
+mutants: install-dev
+	$(PY) -m tests.mutants $(ARGS)
 
 lint: install-dev
 	$(PY) -m ruff check .

@@ -13,7 +13,8 @@ import pytest
 
 from activity import reaper
 from activity.journal import Journal
-from activity.models import Generation
+from activity.ledger import BudgetExceeded
+from activity.models import Generation, Spend
 from activity.writer import Writer
 from tests.activity.test_reaper import DEAD, journal_line, make_open, status_of
 from tests.activity.test_writer import make_attempt, make_intent, make_settlement, spend
@@ -91,6 +92,28 @@ async def test_writers_that_meet_in_opposite_order_refuse_nothing(
     assert granted == [Decimal("0.5"), None, Decimal("0.5"), None]
     reserved = {owner: amount for owner, (_, amount) in (await spend()).items()}
     assert reserved == {"key:2": Decimal("0.5"), "key:5": Decimal("0.5"), f"user:{user.pk}": 0}
+
+
+async def test_two_writers_never_grant_the_same_room(
+    writers: list[Writer], user: Any, rows: Rows
+) -> None:
+    await Spend.objects.acreate(owner="key:1", period="total")
+    wanted = limited(1) | {"estimate": Decimal("0.6"), "minimum": Decimal("0.6")}
+    rows._holder.execute("SELECT 1 FROM activity_spend FOR UPDATE")
+
+    meeting = asyncio.gather(
+        *(
+            writer.open(make_intent(user, number, **wanted), make_attempt(number))
+            for number, writer in enumerate(writers, 1)
+        ),
+        return_exceptions=True,
+    )
+    await until(lambda: rows.keep_waiting(2))
+    rows.release()
+    granted = await meeting
+
+    assert {type(one) for one in granted} == {Decimal, BudgetExceeded}
+    assert (await spend())["key:1"] == (Decimal(0), Decimal("0.6"))
 
 
 async def test_a_settlement_that_is_refused_does_not_keep_the_journal(

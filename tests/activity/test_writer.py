@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncConnection, OperationalError
+from psycopg.pq import PipelineStatus
 
 from activity.ledger import BudgetExceeded
 from activity.models import Attempt, Generation, Rejection, Spend
@@ -241,7 +242,7 @@ async def test_a_database_that_is_back_gets_what_waited(
 def deaf(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """While it holds True, commits arrive and their answers do not."""
     away = [False]
-    transaction = AsyncConnection.transaction
+    transaction, execute = AsyncConnection.transaction, AsyncConnection.execute
 
     @asynccontextmanager
     async def unheard(self: Any) -> AsyncIterator[None]:
@@ -250,7 +251,15 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         if away[0]:
             raise OperationalError("server closed the connection unexpectedly")
 
+    async def committing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """A statement outside a pipeline is a transaction of its own."""
+        result = await execute(self, *args, **kwargs)
+        if away[0] and self.pgconn.pipeline_status == PipelineStatus.OFF:
+            raise OperationalError("server closed the connection unexpectedly")
+        return result
+
     monkeypatch.setattr(AsyncConnection, "transaction", unheard)
+    monkeypatch.setattr(AsyncConnection, "execute", committing)
     return away
 
 

@@ -1,6 +1,6 @@
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -193,3 +193,21 @@ async def test_a_body_over_the_cap_is_too_large(api: Api, settings: Any) -> None
 
     assert response.status_code == 413
     assert response.json()["error"]["metadata"]["error_type"] == "payload_too_large"
+
+
+async def test_a_body_that_outgrows_the_cap_is_read_no_further(api: Api, settings: Any) -> None:
+    settings.AUTOROUTER_MAX_BODY_BYTES = 1000
+    pieces = iter([b" " * 600] * 100)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    response = await api.client.post(
+        "/api/v1/chat/completions",
+        content=endless(),
+        headers={"Authorization": f"Bearer {api.secret}", "Content-Type": "application/json"},
+    )
+
+    assert response.status_code == 413
+    assert len(list(pieces)) > 90

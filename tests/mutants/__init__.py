@@ -1,0 +1,1 @@
+"""Promises broken on purpose, each in a copy of the tree, and the tests that must notice."""
