@@ -1,32 +1,24 @@
 """The only module that calls providers."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import aiohttp
 import httpx
 import orjson
 from django.conf import settings
-from httpx_aiohttp import AiohttpTransport
 
 from routing import failures, wire
 from routing.catalog import MOST_OFFERS, Offer
-from routing.connector import Connector, PublicResolver
 from routing.failures import AttemptFailed
 from routing.streaming import DONE, EventParser, EventTooLarge
+from routing.transport import Transport
 
-MOST_CONNECTIONS = 2000
-CONNECT_SECONDS = 5.0
-EXTENSIONS = {"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS}}
-KEEP_ALIVE_SECONDS = 30.0
 LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 LARGEST_ERROR_BYTES = 64 * 1024
-LARGEST_HEADER_BYTES = 64 * 1024
 # An exponential average over about the last ten answers.
 NEWEST_SPEED_SHARE = 0.2
 
@@ -130,7 +122,7 @@ class Answer:
         parser = EventParser()
         batch: list[dict[str, Any] | None] = []
         try:
-            async for chunk in self._response.aiter_raw():
+            async for chunk in self._response.stream:
                 self.wait_on()
                 failure: AttemptFailed | None = None
                 try:
@@ -158,7 +150,7 @@ class Upstream:
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._transport = transport or AiohttpTransport(client=_session)
+        self._transport = transport or Transport()
         self._speeds: dict[int, Speed] = {}
 
     async def close(self) -> None:
@@ -188,37 +180,24 @@ class Upstream:
         """
         url, headers = _address(offer)
         own = [*headers, (b"X-Attempt-Id", attempt_id.encode())]
-        request = httpx.Request("POST", url, headers=own, content=body, extensions=EXTENSIONS)
+        # With a stream that is ready, httpx works out nothing.
+        request = httpx.Request("POST", url, headers=own, stream=httpx.ByteStream(body))
         try:
             response = await self._transport.handle_async_request(request)
         except httpx.HTTPError as error:
             raise failures.unreachable(error) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise failures.broken() from error
         try:
             await _check(response)
             yield Answer(response, deadline)
-        except (aiohttp.ClientError, httpx.HTTPError) as error:
+        except httpx.HTTPError as error:
             raise failures.broken() from error
+        except AttemptFailed as failure:
+            if failure.http_status == 200:
+                # What made no sense may not have been all: nothing may come after it.
+                _abort(response)
+            raise
         finally:
             await response.aclose()
-
-
-def _session() -> aiohttp.ClientSession:
-    context = ssl.create_default_context()
-    connector = Connector(
-        limit=MOST_CONNECTIONS,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        ssl=context,
-        resolver=PublicResolver(),
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        max_line_size=8 * 1024,
-        max_field_size=16 * 1024,
-    )
 
 
 @lru_cache(MOST_OFFERS)
@@ -235,13 +214,16 @@ def _address(offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
     return httpx.URL(f"{offer.base_url}/chat/completions"), headers
 
 
+def _abort(response: httpx.Response) -> None:
+    if abort := response.extensions.get("abort"):
+        abort()
+
+
 async def _check(response: httpx.Response) -> None:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise failures.invalid("a compressed answer, which was not asked for")
     if response.status_code != 200:
         raise await _refusal(response)
-    if sum(len(name) + len(value) for name, value in response.headers.raw) > LARGEST_HEADER_BYTES:
-        raise failures.invalid("too many headers")
 
 
 async def _refusal(response: httpx.Response) -> AttemptFailed:
@@ -265,7 +247,7 @@ async def _code(response: httpx.Response) -> str:
 async def _read(response: httpx.Response, most: int) -> bytes:
     chunks, size = [], 0
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in response.stream:
             chunks.append(chunk)
             size += len(chunk)
             if size > most:

@@ -1,5 +1,6 @@
 """Fixtures that several apps share: a database with real commits, the API, a faked provider."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import uvloop
 from asgiref.sync import sync_to_async
 from django.db import connections
 
@@ -16,6 +18,15 @@ from routing.upstream import Upstream
 from tests.factories import make_secret
 
 in_db = sync_to_async
+TESTED_ON_BOTH_LOOPS = ("test_connector", "test_exchange", "test_transport")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], Any]]:
+    """What reads sockets by itself is tested on the event loop of production as well."""
+    loops: dict[str, Callable[[], Any]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.parent.name == "routing" and item.path.stem in TESTED_ON_BOTH_LOOPS:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 
 from activity.models import Generation, Spend
 from routing import estimate
-from routing.connector import PublicResolver
+from routing.connector import Resolver
 from routing.failures import AttemptFailed
 from routing.upstream import Deadline, Upstream
 from tests.conftest import Api, FakeProvider, completion_json, in_db
@@ -100,15 +100,15 @@ async def test_no_kind_of_private_address_is_a_place_to_connect_to(
     names[NAME] = address
 
     with pytest.raises(OSError, match="has no public address"):
-        await PublicResolver().resolve(NAME, 443, socket.AF_UNSPEC)
+        await Resolver().public(NAME, 443)
 
 
 async def test_a_public_address_is_a_place_to_connect_to(names: dict[str, str]) -> None:
     names[NAME] = "93.184.216.34"
 
-    found = await PublicResolver().resolve(NAME, 443)
+    found = await Resolver().public(NAME, 443)
 
-    assert [place["host"] for place in found] == ["93.184.216.34"]
+    assert [at for _, at in found] == [("93.184.216.34", 443)]
 
 
 async def test_a_listed_name_may_be_private(
