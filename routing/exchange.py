@@ -27,7 +27,7 @@ class Pool(Protocol):
     def forget_idle(self, connection: "Connection") -> None: ...
 
 
-class Answer(httpx.AsyncByteStream):
+class RawAnswer(httpx.AsyncByteStream):
     """The answer of one exchange: llhttp calls the `on_` methods, one reader takes the body.
 
     It has a parser of its own, so that nothing is carried over from the answer before it.
@@ -82,7 +82,7 @@ class Answer(httpx.AsyncByteStream):
         self._since_body += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_reusable = False
             self.fail(httpx.RemoteProtocolError("The answer is not HTTP."))
             return
@@ -121,7 +121,7 @@ class Answer(httpx.AsyncByteStream):
                 raise self._error
             await self._news()
 
-    def __aiter__(self) -> "Answer":
+    def __aiter__(self) -> "RawAnswer":
         return self
 
     async def __anext__(self) -> bytes:
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._pool = pool
         self._socket: Any = None
-        self._answer: Answer | None = None
+        self._answer: RawAnswer | None = None
         self._unsent = memoryview(b"")
         self._may_write = True
         self._is_paused = False
@@ -186,11 +186,11 @@ class Connection(asyncio.Protocol):
         self._poll = select.poll()
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
-    def ask(self, head: bytes, body: bytes) -> Answer:
+    def ask(self, head: bytes, body: bytes) -> RawAnswer:
         """Send a request; what it brings comes to the answer."""
         if not self.is_open:
             raise httpx.ConnectError("The connection was closed before the request.")
-        answer = self._answer = Answer(self)
+        answer = self._answer = RawAnswer(self)
         if len(body) <= PIECE_BYTES:
             self._socket.write(head + body)
         else:

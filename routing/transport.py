@@ -50,6 +50,8 @@ class Transport(httpx.AsyncBaseTransport):
             _, waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(httpx.ConnectError("The transport was closed."))
+        # In the next turn of the event loop the sockets are closed.
+        await asyncio.sleep(0)
 
     async def _connection(self, url: httpx.URL) -> Connection:
         """An idle connection, or a new one; raises httpx.TransportError."""

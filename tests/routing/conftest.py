@@ -1,6 +1,5 @@
 """Fixtures of what is tested over sockets: a server of raw bytes and our transport."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,4 +23,3 @@ async def sender() -> AsyncIterator[Transport]:
     sender = Transport()
     yield sender
     await sender.aclose()
-    await asyncio.sleep(0)
