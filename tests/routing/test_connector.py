@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -179,4 +180,25 @@ async def test_who_is_cancelled_in_the_handshake_leaves_no_connection(
     await leave(task)
 
     assert await mute.all_closed()
+    assert not sender._open
+
+
+async def test_who_is_cancelled_in_the_lookup_leaves_nothing(
+    sender: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, over = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> Any:
+        looking.set()
+        over.wait(5)
+        raise socket.gaierror("unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    request = httpx.Request("POST", "https://up.example.com/v1")
+    task = asyncio.create_task(sender.handle_async_request(request))
+    await until(looking.is_set)
+
+    await leave(task)
+    over.set()
+
     assert not sender._open

@@ -180,6 +180,7 @@ async def test_who_waits_for_a_connection_in_vain_is_told(
 
     with pytest.raises(httpx.PoolTimeout):
         await whole(sender, server)
+    assert not sender._waiting
 
     second = asyncio.create_task(whole(sender, server))
     await asyncio.sleep(0.02)

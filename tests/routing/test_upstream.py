@@ -8,6 +8,7 @@ import pytest
 from routing.failures import AttemptFailed, in_band_failure, told
 from routing.upstream import Answer, Deadline, Speed, Upstream
 from tests.conftest import FakeProvider, completion_json
+from tests.routing.rawserver import GOOD, Server, answering
 from tests.routing.values import make_offer
 
 
@@ -268,3 +269,43 @@ async def test_a_deadline_that_was_left_is_never_moved_again() -> None:
 
     with pytest.raises(TimeoutError):
         await outlive(deadline, within=60)
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[Upstream]:
+    connected = Upstream()
+    yield connected
+    await connected.close()
+
+
+async def ask(connected: Upstream, server: Server) -> dict[str, Any]:
+    return await call(connected, base_url=f"http://127.0.0.1:{server.port}/v1")
+
+
+async def test_a_connection_serves_one_call_after_another(
+    connected: Upstream, server: Server
+) -> None:
+    answers = [await ask(connected, server) for _ in range(3)]
+
+    assert (answers, server.accepted, server.asked) == ([{}] * 3, 1, 3)
+
+
+async def test_a_connection_outlives_a_refusal(connected: Upstream, server: Server) -> None:
+    server.script = answering(b"HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\n{}")
+    with pytest.raises(AttemptFailed):
+        await ask(connected, server)
+
+    server.script = answering(GOOD)
+
+    assert (await ask(connected, server), server.accepted) == ({}, 1)
+
+
+async def test_an_answer_that_made_no_sense_is_the_last_of_its_connection(
+    connected: Upstream, server: Server
+) -> None:
+    server.script = answering(GOOD.replace(b"{}", b"oo"))
+
+    with pytest.raises(AttemptFailed):
+        await ask(connected, server)
+
+    assert await server.all_closed()
