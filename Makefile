@@ -62,7 +62,7 @@ lint: install-dev
 	$(NO_SECRETS) $(PY) -W ignore manage.py makemigrations --check --dry-run
 
 # What is measured, and what ARGS may say (--quick, --check ...): bench/README.md.
-bench: install-run
+bench: install-dev
 	$(PY) -m bench $(ARGS)
 
 # The peer of the bench, in an environment of its own.

@@ -47,6 +47,8 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("routing/usage.py", "", "settlement"),
     ("routing/upstream.py", "", "upstream call"),
     ("routing/connector.py", "", "upstream call"),
+    ("routing/transport.py", "", "upstream call"),
+    ("routing/connection.py", "", "upstream call"),
     ("routing/streaming.py", "", "response"),
     ("routing/wire.py", "request_body", "upstream call"),
     ("routing/wire.py", "", "response"),

@@ -5,8 +5,8 @@ from collections import deque
 
 import httpx
 
+from routing.connection import Connection, Origin
 from routing.connector import CONNECT_SECONDS, Connector
-from routing.exchange import Connection, Origin
 
 MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 30.0

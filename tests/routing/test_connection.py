@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from routing import exchange
+from routing import connection
 from routing.transport import Transport
 from tests.routing.rawserver import (
     CHUNKED,
@@ -296,7 +296,7 @@ async def test_who_reads_slowly_is_not_sent_more(sender: Transport, server: Serv
     await asyncio.sleep(0.3)
 
     assert len(sent) < size / 2
-    assert response.stream.unread_bytes <= 3 * exchange.MOST_UNREAD_BYTES
+    assert response.stream.unread_bytes <= 3 * connection.MOST_UNREAD_BYTES
     body = await read(response)
     assert len(body) > (size - 2) * MEGABYTE
     assert len(await whole(sender, server)) == size * MEGABYTE
