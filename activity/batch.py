@@ -57,17 +57,20 @@ def groups(batch: list[Entry]) -> list[list[Entry]]:
 
 
 def parts(entries: list[Entry], rejections: Rejections) -> list[Part]:
-    """The parts of the statement that writes a group, each with its rows, always in one order."""
+    """The parts of the statement that writes a group, each with its rows, always in one order.
+
+    PostgreSQL runs them from the last to the first, so refusals are counted after Spend rows are
+    locked, as in a reservation; the other way round two writers could wait for each other.
+    """
     ended = [row for entry in entries if entry.kind == "settlement" for row in entry.attempts]
     rows = {
+        ledger.COUNT_REJECTIONS: _counts(rejections),
         ledger.INSERT_GENERATIONS: [_plain(e.row) for e in entries if e.kind == "intent"],
-        ledger.INSERT_ATTEMPTS: [
-            row for e in entries if e.kind in ("intent", "attempt") for row in e.attempts
-        ],
+        ledger.INSERT_ATTEMPTS: [r for e in entries if e.kind == "intent" for r in e.attempts],
+        ledger.INSERT_FALLBACKS: [r for e in entries if e.kind == "attempt" for r in e.attempts],
         ledger.CHECKPOINT: _latest(entries, ended),
         ledger.SETTLE: [entry.row for entry in entries if entry.kind == "settlement"],
         ledger.END_ATTEMPTS: ended,
-        ledger.COUNT_REJECTIONS: _counts(rejections),
     }
     along: dict[str, list[dict[str, Any]]] = {}
     for part, row in (statement for entry in entries for statement in entry.along):

@@ -70,6 +70,16 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(
     generation_id text, number smallint, model text, provider text, upstream_model text))
 """
 
+# A fallback: an attempt that arrives after the settlement is none of the generation's calls.
+INSERT_FALLBACKS = """
+called_again AS (INSERT INTO activity_attempt (generation_id, number, model, provider,
+    upstream_model)
+SELECT generation_id, number, r.model, r.provider, upstream_model
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    generation_id text, number smallint, model text, provider text, upstream_model text)
+JOIN activity_generation g ON g.id = r.generation_id AND g.status = 'open')
+"""
+
 # The guard "status = 'open'" makes a settlement happen once, however often it is sent; only what
 # it really changed moves money. A proposed row must pass the checks before its conflict is seen,
 # so a release travels as a positive amount and is subtracted in the update.

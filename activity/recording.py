@@ -1,5 +1,6 @@
 """One Generation per request, whatever becomes of it."""
 
+import asyncio
 import secrets
 import string
 import time
@@ -124,7 +125,7 @@ class Recording:
         """Commit one more attempt; raises DatabaseAway."""
         try:
             await self._writer.attempt(call.opening(self.id))
-        except DatabaseAway:
+        except (DatabaseAway, asyncio.CancelledError):
             # Its commit may have arrived all the same; it was never sent.
             call.end(Attempt.Status.ABANDONED)
             self._lost.append(call)

@@ -132,11 +132,17 @@ class Writer:
             async with asyncio.timeout(seconds):
                 return await self._submit(entry)
         except TimeoutError as error:
-            if not entry.is_taken:
-                entry.withdraw()
-            elif entry.kind == "intent":
-                self._undo(entry)
+            self._give_up(entry)
             raise DatabaseAway("it does not answer") from error
+        except asyncio.CancelledError:
+            self._give_up(entry)
+            raise
+
+    def _give_up(self, entry: Entry) -> None:
+        if not entry.is_taken:
+            entry.withdraw()
+        elif entry.kind == "intent":
+            self._undo(entry)
 
     def _undo(self, intent: Entry) -> None:
         """End an intent that nobody answered for: its commit may have arrived, or may yet."""

@@ -5,11 +5,12 @@ cannot be called, or whose price is unknown, is not in it; its model says what w
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -23,14 +24,12 @@ from routing.validators import validate_base_url
 DEMO = "demo"
 # Whose prices are the list prices: the catalogue was read there.
 LISTING = "openrouter"
-# What is worked out once for each offer is remembered for so many.
-MOST_OFFERS = 1000
 RATE_FIELDS = tuple(rate.name for rate in fields(Rates))
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Offer:
     """A usable endpoint: whom to call, under which name, and what it costs.
 
@@ -50,6 +49,11 @@ class Offer:
     rates: Rates
     cached_in_prompt: bool
     cancel_stops_billing: bool
+
+    @cached_property
+    def stored_prices(self) -> dict[str, str | int]:
+        """Its rates as they are stored with each generation."""
+        return self.rates.snapshot()
 
     @property
     def longest_answer(self) -> int:
@@ -99,6 +103,8 @@ class Catalogue:
     models: Mapping[str, Model]
     by_name: Mapping[str, Model] = field(repr=False)
     pool: tuple[Model, ...] = field(repr=False)
+    # What is worked out of it (see pool.py) and is forgotten with it, credentials included.
+    worked_out: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def find(self, name: str) -> Model | None:
         """The model of this id, canonical slug or alias, in any case."""
@@ -336,12 +342,6 @@ def _shown_rates(served: list[Endpoint], offers: tuple[Offer, ...]) -> Rates | N
     priced = [endpoint for endpoint in served if endpoint.prices_in_force]
     priced.sort(key=lambda endpoint: endpoint.provider.slug != LISTING)
     return rates_of(priced[0].prices_in_force[0]) if priced else None
-
-
-@lru_cache(MOST_OFFERS)
-def stored_prices(offer: Offer) -> dict[str, str | int]:
-    """An offer's rates as they are stored with each generation."""
-    return offer.rates.snapshot()
 
 
 def _price(rates: Rates) -> Decimal:

@@ -1,10 +1,12 @@
 """Sockets to providers: to public addresses alone, unless host and port are listed as private."""
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -16,6 +18,9 @@ from routing.validators import is_private_host
 CONNECT_SECONDS = 5.0
 # How long what a name resolved to is kept; aiohttp kept it as long.
 NAME_SECONDS = 10.0
+LOOKUPS = 4
+# Ours to run out of; they say nothing of the provider.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL)
 
 Address = tuple[socket.AddressFamily, Any]
 
@@ -25,6 +30,8 @@ class Resolver:
 
     def __init__(self) -> None:
         self._lookups: dict[tuple[str, int], tuple[float, asyncio.Future[Any]]] = {}
+        # Of their own: a resolver that hangs must not keep the journal from its thread.
+        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
 
     async def public(self, host: str, port: int) -> list[Address]:
         """Where a host may be connected to; raises OSError where it has no public address.
@@ -42,9 +49,10 @@ class Resolver:
 
     def _lookup(self, host: str, port: int) -> asyncio.Future[Any]:
         made, lookup = self._lookups.get((host, port), (0.0, None))
-        if lookup is None or time.monotonic() - made > NAME_SECONDS or _has_failed(lookup):
+        is_old = time.monotonic() - made > NAME_SECONDS
+        if lookup is None or (lookup.done() and (is_old or _has_failed(lookup))):
             loop = asyncio.get_running_loop()
-            lookup = loop.run_in_executor(None, _look_up, host, port)
+            lookup = loop.run_in_executor(self._threads, _look_up, host, port)
             # Asked of each, so that a failure that nobody waits for is not logged as forgotten.
             lookup.add_done_callback(_has_failed)
             self._lookups[host, port] = time.monotonic(), lookup
@@ -92,6 +100,8 @@ class Connector:
         except TimeoutError as error:
             raise httpx.ConnectTimeout("Connecting took too long.") from error
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in EXHAUSTED:
+                raise httpx.PoolTimeout("This process has no socket left.") from error
             raise httpx.ConnectError("Connecting failed.") from error
 
     def _context(self) -> ssl.SSLContext:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from routing import eligibility
-from routing.catalog import MOST_OFFERS, Catalogue, Model, Offer
+from routing.catalog import Catalogue, Model, Offer
 from routing.eligibility import Needs, Out
 from routing.engine import patterns
 from routing.engine.predictor import Candidate
@@ -36,10 +35,17 @@ def pool_for(
 
     Where no model can give so long an answer as is asked for, all count that give a shorter one.
     """
-    find = _find.__wrapped__ if preferences.by_speed else _find
-    known_speed = speed if preferences.by_speed else None
     within = (rules.allowed.value, rules.excluded.value)
-    return find(catalogue, within, _usual(catalogue, needs), preferences, known_speed)
+    needs = _usual(catalogue, needs)
+    if preferences.by_speed:
+        return _find(catalogue, within, needs, preferences, speed)
+    pools, kind = catalogue.worked_out, (within, needs, preferences)
+    if kind not in pools:
+        if len(pools) >= MOST_KINDS:
+            pools.clear()
+        pools[kind] = _find(catalogue, within, needs, preferences, None)
+    found: Pool = pools[kind]
+    return found
 
 
 def _usual(catalogue: Catalogue, needs: Needs) -> Needs:
@@ -50,7 +56,6 @@ def _usual(catalogue: Catalogue, needs: Needs) -> Needs:
     return replace(needs, prompt_tokens=0, max_tokens=None)
 
 
-@lru_cache(MOST_KINDS)
 def _find(
     catalogue: Catalogue,
     within: tuple[tuple[str, ...], tuple[str, ...]],
@@ -92,7 +97,6 @@ def _within_patterns(
     return [model for model in pool if model.slug not in out], out
 
 
-@lru_cache(MOST_OFFERS)
 def _candidate(offer: Offer, *, is_long: bool) -> Candidate:
     rates = offer.rates.for_long_prompt() if is_long else offer.rates
     # A model with web_search_options searches at every request, asked or not.

@@ -17,7 +17,7 @@ from activity.ledger import BudgetExceeded
 from activity.models import Attempt, Generation
 from activity.recording import Call, Outcome, Recording, new_id
 from activity.writer import DatabaseAway
-from routing import catalog, errors, estimate, pricing, streaming, wire
+from routing import errors, estimate, pricing, streaming, wire
 from routing.catalog import Offer
 from routing.completion import Completion, end_user_hash
 from routing.decision import Decision
@@ -153,7 +153,7 @@ class Exchange:
             "routed_model": first.model,
             "provider": first.provider_name,
             "streamed": completion.stream,
-            "prices": catalog.stored_prices(first),
+            "prices": first.stored_prices,
             "decision": self._decision.receipt,
             "deadline_seconds": settings.AUTOROUTER_TOTAL_SECONDS,
             "budgets": self._account.budgets,
@@ -246,10 +246,10 @@ class Exchange:
                 is_answer = progress.spoken or progress.finish_reason
                 if held_back and (is_answer or len(held_back) >= MOST_HELD_BACK):
                     self._begin()
-                    await self._hand_over(b"".join(held_back))
+                    waited = await self._hand_over(b"".join(held_back))
                     held_back.clear()
                     # The provider's silence counts from here: the wait for the client is not its.
-                    answer.wait_on()
+                    answer.wait_on(anew=waited)
                     prompt_tokens = self._decision.prompt_tokens
                     self._recording.reached(prompt_tokens, progress.spoken_tokens)
                 if progress.ended:
@@ -260,13 +260,13 @@ class Exchange:
             self._answered = True
             self._recording.first_token()
 
-    async def _hand_over(self, part: Part) -> None:
-        """Put a part in the queue; a client that stays full for too long has left."""
+    async def _hand_over(self, part: Part) -> bool:
+        """Put a part in the queue and tell a wait; a client that is stuck for too long has left."""
         if self._left:
-            return
+            return False
         try:
             self._queue.put_nowait(part)
-            return
+            return False
         except asyncio.QueueFull:
             pass
         if self._deadline is not None:
@@ -277,6 +277,7 @@ class Exchange:
                 await self._queue.put(part)
         except TimeoutError:
             self._client_left("client_stalled")
+        return True
 
     def _note_failure(self, failure: AttemptFailed) -> None:
         call = self._recording.calls[-1]
@@ -369,7 +370,7 @@ class Exchange:
             usage_anomaly=anomaly,
             cost=pricing.total(lines),
             cost_lines=lines,
-            prices=catalog.stored_prices(progress.offer),
+            prices=progress.offer.stored_prices,
         )
         # The first settlement counts, even where the process stops while it is on its way.
         if self._settling is None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hmac
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,6 +14,8 @@ from activity.connections import QUERY_SECONDS, Reads, within
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
 from routing.snapshot import AWAY, Account
+
+logger = logging.getLogger(__name__)
 
 FIND = """
 SELECT key, model, endpoint_id FROM routing_pin
@@ -90,22 +94,27 @@ class Pins:
     async def _answer(self, asked: list[tuple[str, asyncio.Future[Pinned | None]]]) -> None:
         keys = [key for key, found in asked if not found.done()]
         parameters = (keys, settings.AUTOROUTER_STICKY_SECONDS)
-        error: Exception | None = None
+        failure: Callable[[], Exception] | None = None
         pins: dict[str, Pinned] = {}
         try:
             rows = await within(QUERY_SECONDS, self._reads.rows(FIND, parameters))
             pins = {key: Pinned(model, endpoint) for key, model, endpoint in rows}
         except AWAY:
-            error = Unavailable("The session cannot be looked up now; try again shortly.")
-        except Exception as unexpected:  # noqa: BLE001 - whoever asked must hear of it
-            error = unexpected
+            failure = _is_away
+        except Exception:
+            logger.exception("Sessions could not be looked up")
+            failure = _is_away
         for key, found in asked:
             if found.done():
                 continue
-            if error is None:
+            if failure is None:
                 found.set_result(pins.get(key))
             else:
-                found.set_exception(error)
+                found.set_exception(failure())
+
+
+def _is_away() -> Unavailable:
+    return Unavailable("The session cannot be looked up now; try again shortly.")
 
 
 def pin(key: str, account: Account, served: Pinned, seen: Pinned | None) -> Statement:

@@ -67,8 +67,11 @@ class Transport(httpx.AsyncBaseTransport):
             self._open.add(connection)
         else:
             given = await self._wait(connection)
-            if given is not connection:
+            if given is not connection and given.is_silent():
                 return given
+            if given is not connection:
+                given.abort()
+                raise httpx.PoolTimeout("The connection that was waited for is gone.")
         try:
             await self._connector.connect(connection, url)
             if self._is_closed:

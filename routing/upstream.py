@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -12,15 +11,20 @@ import orjson
 from django.conf import settings
 
 from routing import failures, wire
-from routing.catalog import MOST_OFFERS, Offer
+from routing.catalog import Offer
 from routing.failures import AttemptFailed
 from routing.streaming import DONE, EventParser, EventTooLarge
 from routing.transport import Transport
 
 LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
+# Of a read that brings more, a client takes some at a time.
+MOST_EVENTS = 64
 LARGEST_ERROR_BYTES = 64 * 1024
 # An exponential average over about the last ten answers.
 NEWEST_SPEED_SHARE = 0.2
+
+
+Address = tuple[Offer, httpx.URL, list[tuple[bytes, bytes]]]
 
 
 class Deadline:
@@ -89,10 +93,13 @@ class Answer:
         self._loop, self._set_again = asyncio.get_running_loop(), 0.0
         self.is_stream = _header(response, b"content-type").startswith("text/event-stream")
 
-    def wait_on(self) -> None:
-        """Start anew the time that the endpoint has for its next byte, to a twentieth of it."""
+    def wait_on(self, *, anew: bool = False) -> None:
+        """Start anew the time that the endpoint has for its next byte, to a twentieth of it.
+
+        `anew` where the deadline stood for something else meanwhile.
+        """
         now, seconds = self._loop.time(), settings.AUTOROUTER_NEXT_BYTE_SECONDS
-        if now >= self._set_again:
+        if anew or now >= self._set_again:
             self._set_again = now + seconds / 20
             self._deadline.within(seconds)
 
@@ -130,9 +137,9 @@ class Answer:
                     failure = failures.invalid("an event that is too large")
                 except AttemptFailed as found:
                     failure = found
-                if batch:
-                    yield batch
-                    batch = []
+                for at in range(0, len(batch), MOST_EVENTS):
+                    yield batch[at : at + MOST_EVENTS]
+                batch = []
                 if failure is not None:
                     raise failure
         except httpx.HTTPError as error:
@@ -151,6 +158,7 @@ class Upstream:
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._transport = transport or Transport()
         self._speeds: dict[int, Speed] = {}
+        self._addresses: dict[int, Address] = {}
 
     async def close(self) -> None:
         await self._transport.aclose()
@@ -167,6 +175,14 @@ class Upstream:
             return lambda offer: -self._speeds.get(offer.id, unknown).tokens_per_second
         return lambda offer: self._speeds.get(offer.id, unknown).first_token_ms
 
+    def _address(self, offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
+        """Where an endpoint is called and with which headers, of its newest offer alone."""
+        known = self._addresses.get(offer.id)
+        if known is None or known[0] is not offer:
+            known = (offer, httpx.URL(f"{offer.base_url}/chat/completions"), _headers(offer))
+            self._addresses[offer.id] = known
+        return known[1], known[2]
+
     @asynccontextmanager
     async def call(
         self, offer: Offer, body: bytes, attempt_id: str, deadline: Deadline
@@ -177,7 +193,7 @@ class Upstream:
         block closes the connection unless the answer was read to its end. The caller has entered
         the deadline and set it for the first byte.
         """
-        url, headers = _address(offer)
+        url, headers = self._address(offer)
         own = [*headers, (b"X-Attempt-Id", attempt_id.encode())]
         # With a stream that is ready, httpx works out nothing.
         request = httpx.Request("POST", url, headers=own, stream=httpx.ByteStream(body))
@@ -199,9 +215,8 @@ class Upstream:
             await response.aclose()
 
 
-@lru_cache(MOST_OFFERS)
-def _address(offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
-    """Where an endpoint is called, and with which headers: ours alone, none of the client's."""
+def _headers(offer: Offer) -> list[tuple[bytes, bytes]]:
+    """Ours alone: nothing of the client's headers reaches a provider."""
     headers = [
         (b"Content-Type", b"application/json"),
         (b"Accept", b"application/json, text/event-stream"),
@@ -210,7 +225,7 @@ def _address(offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
     ]
     if offer.credential:
         headers.append((b"Authorization", f"Bearer {offer.credential}".encode()))
-    return httpx.URL(f"{offer.base_url}/chat/completions"), headers
+    return headers
 
 
 def _abort(response: httpx.Response) -> None:

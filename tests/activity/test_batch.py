@@ -61,12 +61,15 @@ def test_an_attempt_that_ends_has_no_checkpoint_beside_it() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_parts_have_one_order_whatever_came_first(order: int) -> None:
     entries = [settlement("a", "x"), Entry("intent", {"id": "b"}, [{"number": 1}]), reached("c", 1)]
+    entries.append(Entry("attempt", {}, [{"number": 2}]))
 
-    found = [part for part, _ in parts(entries[::order], Counter())]
+    found = [part for part, _ in parts(entries[::order], Counter({(1, 1, 402, "x"): 1}))]
 
     assert found == [
+        ledger.COUNT_REJECTIONS,
         ledger.INSERT_GENERATIONS,
         ledger.INSERT_ATTEMPTS,
+        ledger.INSERT_FALLBACKS,
         ledger.CHECKPOINT,
         ledger.SETTLE,
         ledger.END_ATTEMPTS,

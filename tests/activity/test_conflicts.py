@@ -14,7 +14,7 @@ import pytest
 from activity import reaper
 from activity.journal import Journal
 from activity.ledger import BudgetExceeded
-from activity.models import Generation, Spend
+from activity.models import Generation, Rejection, Spend
 from activity.writer import Writer
 from tests.activity.test_reaper import DEAD, journal_line, make_open, status_of
 from tests.activity.test_writer import make_attempt, make_intent, make_settlement, spend
@@ -92,6 +92,31 @@ async def test_writers_that_meet_in_opposite_order_refuse_nothing(
     assert granted == [Decimal("0.5"), None, Decimal("0.5"), None]
     reserved = {owner: amount for owner, (_, amount) in (await spend()).items()}
     assert reserved == {"key:2": Decimal("0.5"), "key:5": Decimal("0.5"), f"user:{user.pk}": 0}
+
+
+async def test_refusals_are_counted_after_money_is_locked(
+    writers: list[Writer], user: Any, rows: Rows
+) -> None:
+    """As in a reservation: in another order two writers would wait for each other."""
+    writer, _ = writers
+    await writer.open(make_intent(user, 1), make_attempt(1))
+    await writer.settle(make_settlement(1), [])
+    await writer.open(make_intent(user, 2), make_attempt(2))
+    rows._holder.execute("SELECT 1 FROM activity_spend FOR UPDATE")
+
+    writer.reject(1, user.pk, 402, "out_of_credit")
+    settling = asyncio.ensure_future(writer.settle(make_settlement(2), []))
+    await until(lambda: rows.keep_waiting(1))
+    rows._holder.execute("SET LOCAL lock_timeout = '200ms'")
+    rows._holder.execute(
+        "INSERT INTO activity_rejection (day, key_id, user_id, code, error_type, count) VALUES "
+        "((now() AT TIME ZONE 'UTC')::date, 1, %s, 402, 'out_of_credit', 1)",
+        [user.pk],
+    )
+    rows.release()
+    await settling
+
+    assert (await Rejection.objects.aget()).count == 1
 
 
 async def test_two_writers_never_grant_the_same_room(

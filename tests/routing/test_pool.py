@@ -1,5 +1,6 @@
 """A pool is worked out once for all requests of a kind; what it holds is in test_decision.py."""
 
+import weakref
 from typing import Any
 
 from routing.completion import Completion
@@ -62,3 +63,13 @@ def test_an_order_by_speed_is_never_remembered() -> None:
     fast = {"provider": {"sort": "latency"}}
 
     assert found(**fast) is not found(**fast)
+
+
+def test_a_catalogue_is_forgotten_with_its_pools() -> None:
+    catalogue = make_catalogue(SMALL)
+    found(catalogue)
+    gone = weakref.ref(catalogue)
+
+    del catalogue
+
+    assert gone() is None
