@@ -120,6 +120,17 @@ async def test_a_second_settlement_changes_nothing(writer: Writer, user: Any) ->
     assert (await spend())["key:1"] == (Decimal(COST), Decimal(0))
 
 
+async def test_an_attempt_that_comes_after_the_settlement_is_not_recorded(
+    writer: Writer, user: Any
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    await writer.settle(make_settlement(), [])
+
+    await writer.attempt(make_attempt(order=2))
+
+    assert [attempt.number async for attempt in Attempt.objects.all()] == [1]
+
+
 async def test_many_at_once_are_all_committed(writer: Writer, user: Any) -> None:
     numbers = range(1, 301)
 
