@@ -93,11 +93,9 @@ MUTANTS = (
         (
             Edit(
                 "routing/pool.py",
-                "    return find(catalogue, within,",
-                "    within = _first_seen.setdefault(id(catalogue), within)\n"
-                "    return find(catalogue, within,",
+                "catalogue.worked_out, (within, needs, preferences)",
+                "catalogue.worked_out, (needs, preferences)",
             ),
-            Edit("routing/pool.py", "MOST_KINDS = 256\n", "MOST_KINDS = 256\n_first_seen = {}\n"),
         ),
         ("tests/routing/test_pool.py::test_patterns_and_preferences_have_pools_of_their_own",),
     ),
