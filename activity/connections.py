@@ -1,12 +1,14 @@
 """Asynchronous connections to the database that Django's settings name."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from django.db import connections
 from psycopg import AsyncConnection
+
+from activity.database import Database, Rows
 
 # A database that hangs must become a 503 within the client's patience.
 STATEMENT_TIMEOUT_MS = 2000
@@ -41,6 +43,11 @@ async def connect(name: str) -> AsyncConnection[Any]:
     return await AsyncConnection.connect(**parameters() | {"application_name": name})
 
 
+async def database(name: str) -> Database:
+    """The same for prepared statements."""
+    return Database(await connect(name))
+
+
 class Reads:
     """A few connections for reads on the path of a completion, opened when they are needed.
 
@@ -50,56 +57,32 @@ class Reads:
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(READERS)
-        self._idle: list[AsyncConnection[Any]] = []
+        self._idle: list[Database] = []
 
-    async def close(self) -> None:
+    def close(self) -> None:
         idle, self._idle = self._idle, []
-        for database in idle:
-            await database.close()
+        for reader in idle:
+            reader.close()
 
-    async def rows(self, query: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query that can only find a few; raises psycopg.Error or OSError."""
-        async with self._turns:
+    async def rows(self, text: str, parameters: Sequence[Any]) -> Rows:
+        """All rows of a query that can only find a few.
+
+        Raises psycopg.Error, OSError, or TimeoutError where the database does not answer.
+        """
+        async with asyncio.timeout(QUERY_SECONDS), self._turns:
             while self._idle:
                 try:
-                    return await self._read(self._idle.pop(), query, parameters)
+                    return await self._read(self._idle.pop(), text, parameters)
                 except psycopg.OperationalError as error:
                     # It broke while it lay idle, as all do when the database restarts.
                     if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
                         raise
-            return await self._read(await connect("autorouter-reader"), query, parameters)
+            return await self._read(await database("autorouter-reader"), text, parameters)
 
-    async def _read(
-        self, database: AsyncConnection[Any], query: str, parameters: Any
-    ) -> list[tuple[Any, ...]]:
+    async def _read(self, reader: Database, text: str, parameters: Sequence[Any]) -> Rows:
         try:
-            cursor = await database.execute(query, parameters)
-            found = await cursor.fetchall()
-        except BaseException:
-            await database.close()
-            raise
-        self._idle.append(database)
-        return found
-
-
-async def within(seconds: float, query: Coroutine[Any, Any, Any]) -> Any:
-    """A query's result, or TimeoutError after so many seconds, whatever the query still does.
-
-    asyncio.timeout would wait until psycopg has cancelled it, which takes 5 s where the server
-    hangs.
-    """
-    task = asyncio.ensure_future(query)
-    try:
-        await asyncio.wait((task,), timeout=seconds)
-    finally:
-        task.cancel()
-    if not task.done():
-        task.add_done_callback(_forget)
-        raise TimeoutError("the database does not answer")
-    return task.result()
-
-
-def _forget(task: "asyncio.Task[Any]") -> None:
-    """Look at an outcome that nobody waits for any more."""
-    if not task.cancelled():
-        task.exception()
+            [rows] = await reader.run((text, parameters))
+            return rows
+        finally:
+            if not reader.closed:
+                self._idle.append(reader)

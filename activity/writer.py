@@ -16,7 +16,8 @@ from typing import Any
 import psycopg
 
 from activity import connections, ledger
-from activity.batch import Entry, Part, Statement, groups, parts
+from activity.batch import Entry, Rejections, Statement, groups, parts
+from activity.database import Database, Query
 from activity.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -31,11 +32,14 @@ COMMIT_SECONDS = 4.0
 MOST_CONFLICTS = 3
 RECONNECT_SECONDS = 0.25
 COUNT_SECONDS = 2.0
+# A checkpoint waits this long for a batch to ride with.
+CHECKPOINT_SECONDS = 0.5
 
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
-
+BEGIN: Query = ("BEGIN", ())
+COMMIT: Query = ("COMMIT", ())
 # The server may still read what a connection sent before we gave it up; those it ends are counted.
 END_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY($1)
@@ -53,11 +57,12 @@ class Writer:
         self.worker = worker
         self.journal = Journal(folder, worker)
         self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+        self._reached: list[Entry] = []
         self._rejections: Counter[tuple[int, int, int, str]] = Counter()
         # What the database did not take yet, and which of it the journal holds.
         self._unsettled: dict[str, Entry] = {}
         self._journaled: set[str] = set()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._database: Database | None = None
         self._name, self._connected_times = "", 0
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,7 +79,7 @@ class Writer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for entry in list(self._unsettled.values()):
             await self._keep(entry)
-        await self._disconnect()
+        self._disconnect()
 
     async def open(self, intent: dict[str, Any], attempt: dict[str, Any]) -> Decimal:
         """Commit an intent with its first attempt; the amount reserved for it.
@@ -89,8 +94,11 @@ class Writer:
         await self._submit_within(INTENT_SECONDS, Entry("attempt", {}, [attempt]))
 
     def checkpoint(self, attempt: dict[str, Any]) -> None:
-        """Note how far an answer has come; nobody waits for it, and losing one loses nothing."""
-        self._queue.put_nowait(Entry("checkpoint", {}, [attempt]))
+        """Note how far an answer has come; it rides with the next batch, or with one of its own."""
+        self._reached.append(Entry("checkpoint", {}, [attempt]))
+        if len(self._reached) == 1:
+            loop = asyncio.get_running_loop()
+            loop.call_later(CHECKPOINT_SECONDS, self._queue.put_nowait, Entry("marker", {}))
 
     async def settle(
         self,
@@ -171,6 +179,8 @@ class Writer:
             batch = [await self._queue.get()]
             while len(batch) < LARGEST_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
+            reached, self._reached = self._reached, []
+            batch += reached
             for entry in batch:
                 entry.is_taken = True
             again = [entry for entry in self._unsettled.values() if entry not in batch]
@@ -214,7 +224,7 @@ class Writer:
 
     async def _fail(self, batch: list[Entry], error: Exception) -> None:
         logger.warning("The database is away: %s", type(error).__name__)
-        await self._disconnect()
+        self._disconnect()
         for entry in batch:
             if entry.kind == "settlement":
                 self._unsettled[entry.row["id"]] = entry
@@ -250,75 +260,82 @@ class Writer:
 
     async def _commit_once(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
         """One round trip, commit included, unless budgets must be looked at first."""
-        connection = await self._connected()
+        database = await self._connected()
         rejections, self._rejections = self._rejections, Counter()
-        limited = [entry for entry in entries if entry.row.get("budgets")]
+        granted: dict[int, Any] = {}
         try:
-            if not limited:
-                await _send(connection, parts(entries, rejections))
-                return [(entry, None) for entry in entries]
-            async with connection.pipeline(), connection.transaction():
-                granted = await self._reserve(connection, limited)
-                admitted = [e for e in entries if not isinstance(granted.get(id(e)), Exception)]
-                await _send(connection, parts(admitted, rejections))
+            if any(entry.row.get("budgets") for entry in entries):
+                granted = await self._commit_limited(database, entries, rejections)
+            else:
+                await database.run(*_statements(entries, rejections))
         except BaseException:
             self._rejections.update(rejections)
             raise
         return [(entry, granted.get(id(entry))) for entry in entries]
 
-    async def _reserve(
-        self, connection: psycopg.AsyncConnection[Any], limited: list[Entry]
+    async def _commit_limited(
+        self, database: Database, entries: list[Entry], rejections: Rejections
     ) -> dict[int, Any]:
-        """What each intent with a budget was granted, or the exception that refuses it."""
+        """The same with reservations; by entry, what it was granted or what refuses it."""
+        limited = [entry for entry in entries if entry.row.get("budgets")]
         wanted = [
             {"owner": owner, "kind": kind}
             for entry in limited
             for owner, kind, _ in entry.row["budgets"]
         ]
-        await connection.execute(ledger.numbered(ledger.ADD_SPEND_ROWS), (ledger.as_json(wanted),))
-        rows = await connection.execute(
-            ledger.numbered(ledger.LOCK_SPEND_ROWS), (ledger.as_json(wanted),)
-        )
-        books = ledger.Books(await rows.fetchall())
-        granted: dict[int, Any] = {}
-        for entry in limited:
-            try:
-                granted[id(entry)] = books.reserve(entry.row)
-            except ledger.BudgetExceeded as refusal:
-                granted[id(entry)] = refusal
-        await connection.execute(ledger.numbered(ledger.RESERVE), (ledger.as_json(books.added()),))
+        add, lock = _query(ledger.ADD_SPEND_ROWS, wanted), _query(ledger.LOCK_SPEND_ROWS, wanted)
+        try:
+            *_, spent = await database.run(BEGIN, add, lock)
+            books = ledger.Books(spent)
+            granted = {id(entry): _reserve(books, entry) for entry in limited}
+            admitted = [e for e in entries if not isinstance(granted.get(id(e)), Exception)]
+            reserve = _query(ledger.RESERVE, books.added())
+            await database.run(reserve, *_statements(admitted, rejections), COMMIT)
+        except BaseException:
+            # What is begun ends with its connection.
+            database.close()
+            raise
         return granted
 
     async def _is_over_for(self, undone: list[Entry]) -> bool:
         """Whether no connection that we gave up can still commit what is to be undone."""
         async with asyncio.timeout(COMMIT_SECONDS):
-            connection = await self._connected()
+            database = await self._connected()
             senders = {entry.row["sent_by"] for entry in undone} - {self._name}
             if not senders:
                 return True
-            ending = await connection.execute(END_BACKENDS, [list(senders)])
-            return ending.rowcount == 0
+            [ended] = await database.run((END_BACKENDS, [list(senders)]))
+            return not ended
 
-    async def _connected(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
+    async def _connected(self) -> Database:
+        if self._database is None or self._database.closed:
             self._connected_times += 1
             self._name = f"autorouter-writer-{self.worker}-{self._connected_times}"
-            self._connection = await connections.connect(self._name)
-            # Raw cursors take a text as it is; others read a long one anew each time.
-            self._connection.cursor_factory = psycopg.AsyncRawCursor
-        return self._connection
+            self._database = await connections.database(self._name)
+        return self._database
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(psycopg.Error, OSError):
-                await connection.close()
+    def _disconnect(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
 
-async def _send(connection: psycopg.AsyncConnection[Any], given: list[Part]) -> None:
-    if given:
-        statement = ledger.numbered(ledger.together(*(part for part, _ in given)))
-        await connection.execute(statement, [rows for _, rows in given])
+def _query(statement: str, rows: list[dict[str, Any]]) -> Query:
+    return ledger.numbered(statement), (ledger.as_json(rows),)
+
+
+def _statements(entries: list[Entry], rejections: Rejections) -> list[Query]:
+    """The one statement that writes a group, or none where there is nothing to write."""
+    given = parts(entries, rejections)
+    statement = ledger.numbered(ledger.together(*(part for part, _ in given)))
+    return [(statement, [rows for _, rows in given])] if given else []
+
+
+def _reserve(books: ledger.Books, intent: Entry) -> Decimal | ledger.BudgetExceeded:
+    try:
+        return books.reserve(intent.row)
+    except ledger.BudgetExceeded as refusal:
+        return refusal
 
 
 def _journal_line(entry: Entry) -> dict[str, Any]:

@@ -34,6 +34,7 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("routing/decision.py", "", "decision: candidates and order"),
     ("routing/policy.py", "", "decision: candidates and order"),
     ("activity/writer.py", "", COMMIT),
+    ("activity/database.py", "", COMMIT),
     ("activity/ledger.py", "", COMMIT),
     ("activity/connections.py", "", "decision: pin"),
     ("activity/recording.py", "settle", "settlement"),

@@ -84,7 +84,7 @@ class Process:
         listener.cancel()
         self._closing.set()
         await asyncio.gather(listener, reaping, return_exceptions=True)
-        await self._reads.close()
+        self._reads.close()
 
     def run(self, exchange: Coroutine[Any, Any, None]) -> None:
         """Run an exchange to its end in a task of its own, whatever becomes of its client.

@@ -17,7 +17,8 @@ import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from activity.connections import QUERY_SECONDS, Reads, within
+from activity.connections import Reads
+from activity.ledger import numbered
 from routing import catalog, credentials
 from routing.catalog import Catalogue
 from routing.errors import Unavailable
@@ -140,7 +141,7 @@ class Snapshot:
     async def _read_account(self, digest: str) -> Account | None:
         epoch = self._epoch
         query, parameters = ApiKey.objects.account_of(digest).query.sql_with_params()
-        rows = await within(QUERY_SECONDS, self._reads.rows(query, parameters))
+        rows = await self._reads.rows(numbered(query), parameters)
         account = _account(rows[0]) if rows else None
         # A change announced while we read may not be in what we read.
         if account is not None and epoch == self._epoch:

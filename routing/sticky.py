@@ -10,7 +10,7 @@ from hashlib import sha256
 from django.conf import settings
 
 from activity.batch import Statement
-from activity.connections import QUERY_SECONDS, Reads, within
+from activity.connections import Reads
 from routing.completion import Completion, Session
 from routing.errors import Unavailable
 from routing.snapshot import AWAY, Account
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 FIND = """
 SELECT key, model, endpoint_id FROM routing_pin
-WHERE key = ANY(%s) AND last_success > now() - make_interval(secs => %s)
+WHERE key = ANY($1) AND last_success > now() - make_interval(secs => $2)
 """
 
 # A pin that another turn set meanwhile stays, so that concurrent first turns converge on one; the
@@ -97,7 +97,7 @@ class Pins:
         failure: Callable[[], Exception] | None = None
         pins: dict[str, Pinned] = {}
         try:
-            rows = await within(QUERY_SECONDS, self._reads.rows(FIND, parameters))
+            rows = await self._reads.rows(FIND, parameters)
             pins = {key: Pinned(model, endpoint) for key, model, endpoint in rows}
         except AWAY:
             failure = _is_away

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,11 +7,11 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncConnection, OperationalError
-from psycopg.pq import PipelineStatus
 
+from activity.database import Database, Query
 from activity.ledger import BudgetExceeded
 from activity.models import Attempt, Generation, Rejection, Spend
-from activity.writer import DatabaseAway, Writer
+from activity.writer import BEGIN, DatabaseAway, Writer
 from tests.conftest import in_db
 from tests.factories import make_user
 
@@ -193,21 +192,21 @@ async def test_refusals_are_counted_by_key_and_reason(writer: Writer, user: Any)
 def outage(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """While it holds True, connections are refused and those that are open break."""
     away = [False]
-    connect, execute = AsyncConnection.connect, AsyncConnection.execute
+    connect, run = AsyncConnection.connect, Database.run
 
     async def refuse(**parameters: Any) -> Any:
         if away[0]:
             raise OperationalError("connection refused")
         return await connect(**parameters)
 
-    async def breaking(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def breaking(self: Database, *queries: Query) -> Any:
         if away[0]:
-            await self.close()
+            self.close()
             raise OperationalError("server closed the connection unexpectedly")
-        return await execute(self, *args, **kwargs)
+        return await run(self, *queries)
 
     monkeypatch.setattr(AsyncConnection, "connect", refuse)
-    monkeypatch.setattr(AsyncConnection, "execute", breaking)
+    monkeypatch.setattr(Database, "run", breaking)
     return away
 
 
@@ -253,24 +252,15 @@ async def test_a_database_that_is_back_gets_what_waited(
 def deaf(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """While it holds True, commits arrive and their answers do not."""
     away = [False]
-    transaction, execute = AsyncConnection.transaction, AsyncConnection.execute
+    run = Database.run
 
-    @asynccontextmanager
-    async def unheard(self: Any) -> AsyncIterator[None]:
-        async with transaction(self):
-            yield
-        if away[0]:
-            raise OperationalError("server closed the connection unexpectedly")
-
-    async def committing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """A statement outside a pipeline is a transaction of its own."""
-        result = await execute(self, *args, **kwargs)
-        if away[0] and self.pgconn.pipeline_status == PipelineStatus.OFF:
+    async def unheard(self: Database, *queries: Query) -> Any:
+        result = await run(self, *queries)
+        if away[0] and BEGIN not in queries:
             raise OperationalError("server closed the connection unexpectedly")
         return result
 
-    monkeypatch.setattr(AsyncConnection, "transaction", unheard)
-    monkeypatch.setattr(AsyncConnection, "execute", committing)
+    monkeypatch.setattr(Database, "run", unheard)
     return away
 
 

@@ -3,7 +3,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from psycopg import AsyncCursor
 
 from routing.models import ApiKey, AutoRouterSettings, Credit, Price
 from routing.snapshot import Account, Snapshot
@@ -23,19 +22,6 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(5):
         while not await condition():  # noqa: ASYNC110 - PostgreSQL announces it, no event of ours
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def queries(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    seen: list[Any] = []
-    execute = AsyncCursor.execute
-
-    def noted(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-        seen.append(query)
-        return execute(self, query, *args, **kwargs)
-
-    monkeypatch.setattr(AsyncCursor, "execute", noted)
-    return seen
 
 
 async def test_a_key_is_read_once(api: Api, queries: list[Any]) -> None:
