@@ -115,7 +115,8 @@ class Database:
     def _readable(self) -> None:
         try:
             self._pq.consume_input()
-            if self._answered is not None:
+            # Who was cancelled a moment ago has not closed us yet.
+            if self._answered is not None and not self._answered.done():
                 self._take_results()
         except psycopg.OperationalError as error:
             self._broke(error)

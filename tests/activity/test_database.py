@@ -1,6 +1,7 @@
 """Prepared statements over one connection, whatever becomes of statement, caller and server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -83,6 +84,19 @@ async def test_who_is_cancelled_closes_the_connection(database: Database) -> Non
         async with asyncio.timeout(0.1):
             await database.run(("SELECT pg_sleep(1.5)", ()))
 
+    assert database.closed
+
+
+async def test_an_answer_in_the_moment_of_a_cancellation_is_nobodys(database: Database) -> None:
+    asking = asyncio.ensure_future(database.run(("SELECT 1", ())))
+    await asyncio.sleep(0)
+    time.sleep(0.05)  # noqa: ASYNC251 - the answer must arrive while the loop is busy
+
+    asking.cancel()
+    database._readable()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     assert database.closed
 
 
