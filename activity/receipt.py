@@ -1,6 +1,6 @@
 """Why this model: a generation's decision and the arithmetic of its cost, in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -164,7 +164,7 @@ def read(decision: Mapping[str, Any]) -> Receipt | None:
         skipped=[_skipped(one) for one in decision.get("skipped") or ()],
         last_resort=bool(decision.get("last_resort")),
         facts=_facts(decision.get("analysis") or {}),
-        candidates=_candidates(decision.get("candidates") or ()),
+        candidates=_candidates(decision.get("candidates")),
         out=_groups(decision.get("out") or ()),
     )
 
@@ -249,8 +249,8 @@ def _present(value: int | None, words: str) -> str:
     return "" if value is None else words.format(value)
 
 
-def _candidates(stored: Sequence[Any]) -> list[Candidate]:
-    found = [candidates.read(line) for line in stored]
+def _candidates(stored: Any) -> list[Candidate]:
+    found = candidates.read(stored)
     chosen = next((one for one in found if one.get("reason") == "chosen"), {})
     return [_candidate(one, chosen) for one in found]
 

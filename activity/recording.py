@@ -137,12 +137,13 @@ class Recording:
         self.first_token_ms = milliseconds_since(self.started)
         self.calls[-1].first_token_ms = milliseconds_since(self.calls[-1].started)
 
+    def is_checkpoint_due(self) -> bool:
+        """Whether the answer began, or went on for a few seconds: a crash loses no more of it."""
+        return time.monotonic() - self._checkpoint >= CHECKPOINT_SECONDS
+
     def reached(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Persist how far the answer has come, every few seconds; a crash loses no more."""
-        now = time.monotonic()
-        if now - self._checkpoint < CHECKPOINT_SECONDS:
-            return
-        self._checkpoint = now
+        """Persist how far the answer has come."""
+        self._checkpoint = time.monotonic()
         call = self.calls[-1]
         self._writer.checkpoint(
             {

@@ -126,7 +126,8 @@ def _account() -> Account:
 
 def candidates() -> int:
     """How many models the newest decision chose from."""
+    from activity.candidates import read
     from activity.models import Generation
 
     newest: dict[str, Any] = Generation.objects.newest_first()[:1].get().decision
-    return len(newest["candidates"])
+    return len(read(newest["candidates"]))

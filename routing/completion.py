@@ -17,6 +17,7 @@ LONGEST_MODEL = 200
 MOST_MODELS = 32
 LONGEST_SESSION = 256
 SESSION_HEADERS = ("x-session-id", "x-session-affinity")
+METADATA_HEADER = "x-openrouter-metadata"
 MOST_TOOLS = 128
 LARGEST_SCHEMA_BYTES = 1024 * 1024
 MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
@@ -72,7 +73,10 @@ class Completion:
 
 
 def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
-    """A checked completion; raises InvalidRequest for the first thing that is wrong."""
+    """A checked completion; raises InvalidRequest for the first thing that is wrong.
+
+    headers: by lower-case name.
+    """
     request = fields.read(body)
     for name in ADDRESSES:
         if name in request:
@@ -99,7 +103,7 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
         session=_session(request, headers, checked),
         end_user=_optional_text(request, "user", 256),
         prompt_bytes=len(body),
-        metadata=headers.get("x-openrouter-metadata", "").lower() == "enabled",
+        metadata=headers.get(METADATA_HEADER, "").lower() == "enabled",
     )
 
 

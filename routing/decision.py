@@ -233,8 +233,8 @@ def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict
         receipt["last_resort"] = choice.last_resort
     if AUTO not in completion.models:
         return receipt
-    lines = _candidates(draft, choice.offers[0].model, cooling)
-    return receipt | question.rules.receipt() | {"candidates": lines}
+    stored = _candidates(draft, choice.offers[0].model, cooling)
+    return receipt | question.rules.receipt() | {"candidates": stored}
 
 
 def _strategy(completion: Completion) -> str:
@@ -258,14 +258,13 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
     }
 
 
-def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> list[str]:
+def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> str:
     pick = next((one for one in draft.ranked if one.slug == chosen), None)
-    lines = []
-    for one in draft.ranked:
-        seen = draft.predictions[one.slug]
-        numbers = (one.quality, seen.low, seen.high, one.cost_usd, one.score)
-        lines.append(candidates.line(one.slug, numbers, _reason(one, pick, chosen, cooling)))
-    return lines
+    seen = draft.predictions
+    return candidates.store(
+        (*one, seen[one.slug].low, seen[one.slug].high, _reason(one, pick, chosen, cooling))
+        for one in draft.ranked
+    )
 
 
 def _reason(one: Ranked, pick: Ranked | None, chosen: str, cooling: set[str]) -> str:

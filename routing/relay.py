@@ -74,25 +74,24 @@ class Exchange:
         """
         self._process.run(self._run(app))
         is_out = False
+        silence = streaming.KeepAlive(KEEP_ALIVE_SECONDS, self._keep_alive)
         try:
-            while (part := await self._next_part()) is not None:
+            while (part := await self._queue.get()) is not None:
                 if isinstance(part, errors.ApiError):
                     if not is_out:
                         raise part
                     part = self._error_event(part)
+                silence.note()
                 yield part
                 is_out = True
         finally:
+            silence.stop()
             self._client_left("client_left")
 
-    async def _next_part(self) -> Part:
-        if not self._completion.stream or not self._queue.empty():
-            return await self._queue.get()
-        try:
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                return await self._queue.get()
-        except TimeoutError:
-            return streaming.KEEP_ALIVE
+    def _keep_alive(self) -> None:
+        """Say so while nothing comes; a client that is slow has enough to read."""
+        if self._completion.stream and self._queue.empty():
+            self._queue.put_nowait(streaming.KEEP_ALIVE)
 
     def _client_left(self, reason: str) -> None:
         """Stop handing over; end the call where that ends the bill, else bound what is left."""
@@ -250,8 +249,9 @@ class Exchange:
                     held_back.clear()
                     # The provider's silence counts from here: the wait for the client is not its.
                     answer.wait_on(anew=waited)
-                    prompt_tokens = self._decision.prompt_tokens
-                    self._recording.reached(prompt_tokens, progress.spoken_tokens)
+                    if self._recording.is_checkpoint_due():
+                        prompt_tokens = self._decision.prompt_tokens
+                        self._recording.reached(prompt_tokens, progress.spoken_tokens)
                 if progress.ended:
                     return
 

@@ -1,6 +1,7 @@
 """Server-sent events: the lines of an upstream stream in, the events of ours out."""
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -79,6 +80,31 @@ def event(data: Any) -> bytes:
 
 def dump(data: Any) -> bytes:
     return orjson.dumps(data)
+
+
+class KeepAlive:
+    """Speaks up whenever nothing was said for so many seconds: one timer, however much is said."""
+
+    def __init__(self, seconds: float, speak: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds, self._speak = seconds, speak
+        self._timer = self._loop.call_later(seconds, self._look)
+        self.note()
+
+    def note(self) -> None:
+        """Something was said just now."""
+        self._last = self._loop.time()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+        if left <= 0:
+            self._speak()
+            self.note()
+            left = self._seconds
+        self._timer = self._loop.call_later(left, self._look)
 
 
 class EventStreamResponse(HttpResponseBase):

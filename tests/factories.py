@@ -11,6 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 
+from activity import candidates
 from activity.models import Attempt, Generation
 from routing.credentials import create_key, save_credential
 from routing.models import ApiKey, Endpoint, LanguageModel, Price, Provider
@@ -26,11 +27,13 @@ DECISION = {
     "allowed": {"patterns": ["anthropic/*"], "source": "request"},
     "sticky": {"kind": "session_id", "state": "followed", "model": "anthropic/claude-haiku-4.5"},
     "analysis": {"task": "code", "tasks": {"code": 0.81, "math": 0.1}, "complexity": 3},
-    "candidates": [
-        "anthropic/claude-haiku-4.5 0.81 0.74 0.87 0.00123 0.512 chosen",
-        "anthropic/claude-opus-4.6 0.82 0.76 0.88 0.0123 0.31 dearer_no_gain",
-        "openai/gpt-5 0.83 0.76 0.88 0.0062 0.6 pinned",
-    ],
+    "candidates": candidates.store(
+        [
+            ("anthropic/claude-haiku-4.5", 0.81, 0.00123, 0.512, 0.74, 0.87, "chosen"),
+            ("anthropic/claude-opus-4.6", 0.82, 0.0123, 0.31, 0.76, 0.88, "dearer_no_gain"),
+            ("openai/gpt-5", 0.83, 0.0062, 0.6, 0.76, 0.88, "pinned"),
+        ]
+    ),
     "out": [{"model": "x-ai/grok-3", "reason": "pattern", "detail": "No pattern fits it."}],
 }
 

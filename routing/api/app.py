@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 LONGEST = 100
+APP_HEADERS = ("x-openrouter-title", "x-title", "http-referer", "user-agent")
 
 
 def app_name(headers: Mapping[str, str]) -> str:
-    """The title it gives itself, else its site, else the product of its User-Agent."""
-    title = headers.get("X-OpenRouter-Title") or headers.get("X-Title")
-    name = (
-        title or _host(headers.get("HTTP-Referer", "")) or _product(headers.get("User-Agent", ""))
-    )
-    return "".join(character for character in name if character.isprintable())[:LONGEST]
+    """The title it gives itself, else its site, else the product of its User-Agent.
+
+    headers: those of APP_HEADERS that were sent, by these names.
+    """
+    title, other_title, referer, user_agent = (headers.get(name, "") for name in APP_HEADERS)
+    name = title or other_title or _host(referer) or _product(user_agent)
+    return "".join(filter(str.isprintable, name))[:LONGEST]
 
 
 def _host(referer: str) -> str:

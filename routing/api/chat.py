@@ -4,22 +4,30 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from routing.api.app import app_name
+from routing.api.app import APP_HEADERS, app_name
 from routing.apiview import AsyncAPIView
-from routing.completion import parse
+from routing.completion import METADATA_HEADER, SESSION_HEADERS, parse
 from routing.decision import decide
 from routing.relay import Exchange
 from routing.streaming import EventStreamResponse
+
+# The headers that say something of a completion, by their names in META; request.headers would
+# build a mapping of all there are.
+HEADERS = {
+    f"HTTP_{name.upper().replace('-', '_')}": name
+    for name in (*SESSION_HEADERS, METADATA_HEADER, *APP_HEADERS)
+}
 
 
 class ChatCompletionsView(AsyncAPIView):
     """Routes a completion and relays its answer, as JSON or as events."""
 
     async def post(self, request: Request) -> HttpResponseBase:
-        completion = parse(request.content, request.headers)
+        headers = {name: request.META[key] for key, name in HEADERS.items() if key in request.META}
+        completion = parse(request.content, headers)
         decision = await decide(request.process, request.user, completion)
         exchange = Exchange(request.process, request.user, decision, completion)
-        answer = exchange.parts(app_name(request.headers))
+        answer = exchange.parts(app_name(headers))
         if completion.stream:
             # Until the first part is out, a failure can still be a status code.
             first = await anext(answer)

@@ -272,7 +272,7 @@ def test_detail_says_why_this_model(browser, user):
         {},
         {"strategy": "direct"},
         {"strategy": "direct", "tradeoff": None, "candidates": None, "analysis": {}},
-        {"candidates": ["", "a b", {}], "out": [{}], "sticky": {"kind": "none", "state": "none"}},
+        {"candidates": ["a line of old"], "out": [{}], "sticky": {"kind": "none", "state": "none"}},
     ],
 )
 def test_detail_shows_what_there_is_of_a_decision(browser, user, decision):
