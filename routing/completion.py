@@ -191,7 +191,7 @@ def _fingerprint(checked: list[dict[str, Any]]) -> str:
 def end_user_hash(secret: str, user_id: int, end_user: str) -> str:
     """The client's end user as a provider may see it: stable for a tenant, and no name."""
     message = f"{user_id}\n{end_user}".encode()
-    return hmac.new(secret.encode(), message, sha256).hexdigest()
+    return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
 def _number(low: float, high: float) -> Check:

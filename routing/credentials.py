@@ -5,7 +5,6 @@ import hmac
 import secrets
 import string
 import zlib
-from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -46,7 +45,7 @@ def is_well_formed(secret: str) -> bool:
 def digest(secret: str) -> str:
     """HMAC-SHA-256 of the whole key in hex; useless to whoever lacks the pepper."""
     pepper = settings.AUTOROUTER_KEY_PEPPER.encode()
-    return hmac.new(pepper, secret.encode(), sha256).hexdigest()
+    return hmac.digest(pepper, secret.encode(), "sha256").hex()
 
 
 def save_credential(provider: Provider, credential: str) -> None:

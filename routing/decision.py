@@ -146,7 +146,8 @@ def _add_pool(question: Question, draft: Draft) -> None:
     predictions = predictor.predict(question.seen, pool.candidates)
     draft.predictions = {one.slug: one for one in predictions}
     draft.ranked = selection.rank(predictions, question.rules.tradeoff.value)
-    draft.order += [one.slug for one in draft.ranked if one.slug not in draft.order]
+    known = set(draft.order)
+    draft.order += [one.slug for one in draft.ranked if one.slug not in known]
 
 
 def _nothing_left(completion: Completion, draft: Draft) -> NotFound:

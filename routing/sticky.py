@@ -5,7 +5,6 @@ import hmac
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from django.conf import settings
 
@@ -64,7 +63,8 @@ def pin_key(account: Account, completion: Completion) -> str:
     session: Session = completion.session
     kind = "id" if session.explicit else "fingerprint"
     parts = (str(account.user_id), completion.requested, kind, session.id)
-    return hmac.new(settings.SECRET_KEY.encode(), "\n".join(parts).encode(), sha256).hexdigest()
+    secret, message = settings.SECRET_KEY.encode(), "\n".join(parts).encode()
+    return hmac.digest(secret, message, "sha256").hex()
 
 
 class Pins:

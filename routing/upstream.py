@@ -83,6 +83,9 @@ class Speed:
         )
 
 
+UNKNOWN = Speed(first_token_ms=float("inf"), tokens_per_second=0.0)
+
+
 class Answer:
     """The open answer of an endpoint: a JSON object, or events."""
 
@@ -170,10 +173,9 @@ class Upstream:
 
     def speeds(self, sort: str) -> Callable[[Offer], float]:
         """What orders endpoints by latency or throughput, best first, unmeasured ones last."""
-        unknown = Speed(float("inf"), 0.0)
         if sort == "throughput":
-            return lambda offer: -self._speeds.get(offer.id, unknown).tokens_per_second
-        return lambda offer: self._speeds.get(offer.id, unknown).first_token_ms
+            return lambda offer: -self._speeds.get(offer.id, UNKNOWN).tokens_per_second
+        return lambda offer: self._speeds.get(offer.id, UNKNOWN).first_token_ms
 
     def _address(self, offer: Offer) -> tuple[httpx.URL, list[tuple[bytes, bytes]]]:
         """Where an endpoint is called and with which headers, of its newest offer alone."""

@@ -23,7 +23,8 @@ class ChatCompletionsView(AsyncAPIView):
     """Routes a completion and relays its answer, as JSON or as events."""
 
     async def post(self, request: Request) -> HttpResponseBase:
-        headers = {name: request.META[key] for key, name in HEADERS.items() if key in request.META}
+        meta = request.META
+        headers = {name: meta[key] for key, name in HEADERS.items() if key in meta}
         completion = parse(request.content, headers)
         decision = await decide(request.process, request.user, completion)
         exchange = Exchange(request.process, request.user, decision, completion)
