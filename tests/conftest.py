@@ -18,13 +18,12 @@ from routing.upstream import Upstream
 from tests.factories import make_secret
 
 in_db = sync_to_async
-TESTED_ON_BOTH_LOOPS = ("test_connector", "test_exchange", "test_transport")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """What reads sockets by itself is tested on the event loop of production as well."""
     loops: dict[str, Callable[[], Any]] = {"asyncio": asyncio.new_event_loop}
-    if item.path.parent.name == "routing" and item.path.stem in TESTED_ON_BOTH_LOOPS:
+    if item.get_closest_marker("both_loops"):
         loops["uvloop"] = uvloop.new_event_loop
     return loops
 

@@ -24,6 +24,8 @@ from tests.routing.rawserver import (
     whole,
 )
 
+pytestmark = pytest.mark.both_loops
+
 
 async def test_a_request_is_sent_as_it_was_given(sender: Transport, server: Server) -> None:
     seen: list[Peer] = []

@@ -26,6 +26,8 @@ from tests.routing.rawserver import (
     whole,
 )
 
+pytestmark = pytest.mark.both_loops
+
 
 async def test_what_refuses_connections_cannot_be_reached(
     sender: Transport, server: Server, settings: Any

@@ -27,6 +27,8 @@ from tests.routing.rawserver import (
     whole,
 )
 
+pytestmark = pytest.mark.both_loops
+
 STAGES = {
     "before the head": hang,
     "in the head": hanging_after(OK + b"Content-"),
