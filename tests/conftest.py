@@ -34,6 +34,14 @@ def _quick_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def _plain_static(settings: Any) -> None:
+    """Pages link their static files by plain names: nothing is collected."""
+    settings.STORAGES = {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
 @pytest.fixture
 async def async_db(transactional_db: None) -> AsyncIterator[None]:
     """Real commits: async code reads through connections of its own."""

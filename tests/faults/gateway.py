@@ -121,9 +121,6 @@ class Gateway:
         self.stop()
         self._log.close()
 
-    def log_text(self) -> str:
-        return Path(self._log.name).read_text(errors="replace")
-
     def is_ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200

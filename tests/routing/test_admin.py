@@ -22,9 +22,6 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def pages(db: None, settings: Any, tmp_path: Path) -> None:
     settings.STATIC_ROOT = tmp_path
-    settings.STORAGES = {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
     settings.AUTOROUTER_PROVIDER_KEYS = {}
     settings.AUTOROUTER_DEMO_UPSTREAM = ""
 

@@ -149,39 +149,29 @@ async def test_who_leaves_a_tls_answer_closes_it(sender: Transport, tls_server: 
     assert await tls_server.all_closed()
 
 
-@pytest.fixture
-async def mute(settings: Any) -> AsyncIterator[Server]:
-    """A server that accepts, reads nothing as a request and says nothing: no TLS is made."""
-    server = Server()
-    async with await server.start():
-        settings.AUTOROUTER_PRIVATE_UPSTREAMS = [f"127.0.0.1:{server.port}"]
-        yield server
-        await server.stop()
-
-
 async def test_a_handshake_without_an_answer_ends_in_time(
-    sender: Transport, mute: Server, monkeypatch: pytest.MonkeyPatch
+    sender: Transport, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connector, "CONNECT_SECONDS", 1.0)
 
     with pytest.raises(httpx.ConnectTimeout):
-        await over_tls(sender, mute, "127.0.0.1")
+        await over_tls(sender, server, "127.0.0.1")
 
-    assert mute.accepted == 1
-    assert await mute.all_closed()
+    assert server.accepted == 1
+    assert await server.all_closed()
     assert not sender._open
 
 
 async def test_who_is_cancelled_in_the_handshake_leaves_no_connection(
-    sender: Transport, mute: Server
+    sender: Transport, server: Server
 ) -> None:
-    task = asyncio.create_task(over_tls(sender, mute, "127.0.0.1"))
-    await until(lambda: mute.accepted)
+    task = asyncio.create_task(over_tls(sender, server, "127.0.0.1"))
+    await until(lambda: server.accepted)
     await asyncio.sleep(0.05)
 
     await leave(task)
 
-    assert await mute.all_closed()
+    assert await server.all_closed()
     assert not sender._open
 
 

@@ -1,10 +1,18 @@
-"""Pages in tests link their static files by plain names: nothing is collected."""
+"""A user who is signed in, in a browser of their own."""
 
 import pytest
+from django.test import Client
+
+from tests.factories import make_user
 
 
-@pytest.fixture(autouse=True)
-def plain_static(settings):
-    settings.STORAGES = {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+@pytest.fixture
+def user(db):
+    return make_user()
+
+
+@pytest.fixture
+def browser(user):
+    client = Client()
+    client.force_login(user)
+    return client

@@ -12,18 +12,6 @@ QUERIES_OF_PAGE = 4
 
 
 @pytest.fixture
-def user(db):
-    return make_user()
-
-
-@pytest.fixture
-def browser(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def pool(db):
     make_model("anthropic/claude-haiku-4.5", canonical_slug="anthropic/claude-4.5-haiku-20251001")
     make_model("anthropic/claude-opus-4.6")

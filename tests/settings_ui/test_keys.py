@@ -22,18 +22,6 @@ SECRET = re.compile(r"sk-ar-v1-[0-9A-Za-z]{61}")
 QUERIES_OF_LIST = 4
 
 
-@pytest.fixture
-def user(db):
-    return make_user()
-
-
-@pytest.fixture
-def browser(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def create(browser, **changes):
     token = browser.get(NEW).context["form_token"]
     return browser.post(NEW, {"name": "Laptop", "form_token": token, **changes})

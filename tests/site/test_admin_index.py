@@ -20,9 +20,6 @@ def at_noon(settings: Any, tmp_path: Path) -> Any:
     settings.STATIC_ROOT = tmp_path
     settings.AUTOROUTER_PROVIDER_KEYS = {}
     settings.AUTOROUTER_DEMO_UPSTREAM = ""
-    settings.STORAGES = {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
     with time_machine.travel(NOON, tick=False):
         yield
 
