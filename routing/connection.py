@@ -1,7 +1,7 @@
 """One exchange over HTTP/1.1: a request that goes out, and the answer that llhttp reads.
 
-An exchange has no task and no timer of its own: the caller's deadline bounds it, and leaving it
-aborts its connection.
+An exchange has no task of its own: the caller's deadline bounds it, and leaving it aborts its
+connection. Only where nothing but its end is to come, that is waited for behind the caller.
 """
 
 import asyncio
@@ -15,6 +15,9 @@ LARGEST_HEADER_BYTES = 64 * 1024
 MOST_UNREAD_BYTES = 256 * 1024
 # What is handed to the socket at once; the rest of a request waits for it to drain.
 PIECE_BYTES = 64 * 1024
+# The end of a body comes right behind what its reader knew to be the last of it.
+END_SECONDS = 1.0
+MOST_END_BYTES = 1024
 
 Origin = tuple[str, bytes]
 
@@ -41,6 +44,8 @@ class RawAnswer(httpx.AsyncByteStream):
         self._parts: list[bytes] = []
         self.unread_bytes = self._since_body = 0
         self._has_head = self.ended = self.is_reusable = False
+        self._is_over = False
+        self._ending: asyncio.TimerHandle | None = None
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
 
@@ -106,6 +111,10 @@ class RawAnswer(httpx.AsyncByteStream):
         self._wake()
 
     def _wake(self) -> None:
+        if self._ending is not None:
+            if self.ended or self._error or self.unread_bytes > MOST_END_BYTES:
+                self._let_go(is_good=True)
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -137,9 +146,22 @@ class RawAnswer(httpx.AsyncByteStream):
             self._connection.resume()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def expect_end(self) -> None:
+        """Say that only the end is still to come: `aclose` then leaves it a moment to do so."""
+        self._is_over = True
+
     async def aclose(self) -> None:
         """Let go of the connection: to be used again after a whole answer, else closed."""
-        self._let_go(is_good=True)
+        connection = self._connection
+        if connection is None or self._ending is not None:
+            return
+        if not self._is_over or self.ended:
+            self._let_go(is_good=True)
+            return
+        connection.resume()
+        self._ending = asyncio.get_running_loop().call_later(END_SECONDS, self.abort)
+        # There may be an error already, or too much.
+        self._wake()
 
     def abort(self) -> None:
         self._let_go(is_good=False)
@@ -148,12 +170,14 @@ class RawAnswer(httpx.AsyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        if self._ending is not None:
+            self._ending.cancel()
         # A parser and its answer hold each other.
         self._parser = None
         if is_good and self.ended and self.is_reusable:
             connection.finish()
             return
-        self._parts = []
+        self._parts, self.unread_bytes = [], 0
         connection.abort()
 
 

@@ -35,7 +35,7 @@ class Transport(httpx.AsyncBaseTransport):
         except BaseException:
             answer.abort()
             raise
-        extensions = {"abort": answer.abort}
+        extensions = {"abort": answer.abort, "expect_end": answer.expect_end}
         return httpx.Response(
             answer.status, headers=answer.headers, stream=answer, extensions=extensions
         )

@@ -133,13 +133,10 @@ class Answer:
         try:
             async for chunk in self._response.stream:
                 self.wait_on()
-                failure: AttemptFailed | None = None
-                try:
-                    batch.extend(map(_event, parser.feed(chunk)))
-                except EventTooLarge:
-                    failure = failures.invalid("an event that is too large")
-                except AttemptFailed as found:
-                    failure = found
+                failure = _take(batch, parser, chunk)
+                if batch and batch[-1] is None:
+                    # The end of the answer is a read of its own, and nobody stays for it.
+                    _tell(self._response, "expect_end")
                 for at in range(0, len(batch), MOST_EVENTS):
                     yield batch[at : at + MOST_EVENTS]
                 batch = []
@@ -211,7 +208,7 @@ class Upstream:
         except AttemptFailed as failure:
             if failure.http_status == 200:
                 # What made no sense may not have been all: nothing may come after it.
-                _abort(response)
+                _tell(response, "abort")
             raise
         finally:
             await response.aclose()
@@ -230,9 +227,10 @@ def _headers(offer: Offer) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _abort(response: httpx.Response) -> None:
-    if abort := response.extensions.get("abort"):
-        abort()
+def _tell(response: httpx.Response, what: str) -> None:
+    """Say to a connection of ours what httpx has no word for."""
+    if tell := response.extensions.get(what):
+        tell()
 
 
 async def _check(response: httpx.Response) -> None:
@@ -279,6 +277,19 @@ async def _read(response: httpx.Response, most: int) -> bytes:
     except httpx.HTTPError as error:
         raise failures.broken() from error
     return b"".join(chunks)
+
+
+def _take(
+    batch: list[dict[str, Any] | None], parser: EventParser, chunk: bytes
+) -> AttemptFailed | None:
+    """Add the events of a read to a batch; gives the failure that ends them, if one does."""
+    try:
+        batch.extend(map(_event, parser.feed(chunk)))
+    except EventTooLarge:
+        return failures.invalid("an event that is too large")
+    except AttemptFailed as failure:
+        return failure
+    return None
 
 
 def _event(data: bytes) -> dict[str, Any] | None:

@@ -129,6 +129,17 @@ def answering(*pieces: bytes, ends: bool = False) -> Script:
     return script
 
 
+def pausing(*pieces: bytes) -> Script:
+    """What sends each piece a moment after the one before it, so that each is read by itself."""
+
+    async def script(peer: Peer) -> None:
+        for piece in pieces:
+            await peer.send(piece)
+            await asyncio.sleep(0.05)
+
+    return script
+
+
 def hanging_after(*pieces: bytes) -> Script:
     async def script(peer: Peer) -> None:
         await peer.send(*pieces)

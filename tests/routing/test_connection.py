@@ -20,7 +20,9 @@ from tests.routing.rawserver import (
     ask,
     hang_up,
     hanging_after,
+    pausing,
     read,
+    until,
     whole,
 )
 
@@ -97,7 +99,7 @@ async def test_bytes_on_an_idle_connection_close_it(sender: Transport, server: S
 
 @pytest.mark.parametrize("late", [OK + b"Content-Length: 4\r\n\r\nevil", b""])
 async def test_what_is_not_read_yet_is_never_the_next_answer(
-    sender: Transport, server: Server, late: bytes
+    sender: Transport, server: Server, late: tuple[bytes, ...]
 ) -> None:
     await whole(sender, server)
 
@@ -278,6 +280,63 @@ async def test_what_came_before_a_break_is_read_first(sender: Transport, server:
     with pytest.raises(httpx.RemoteProtocolError):
         await anext(response.stream)
     await response.aclose()
+
+
+# An end that comes late.
+
+END = b"0\r\n\r\n"
+ALL_BUT_END = CHUNKED + b"2\r\n{}\r\n"
+
+
+async def without_its_end(sender: Transport, server: Server) -> bytes:
+    """The answer, left by a reader who knows from what it says that nothing follows."""
+    response = await ask(sender, server)
+    part = await anext(response.stream)
+    response.extensions["expect_end"]()
+    await response.aclose()
+    return part
+
+
+@pytest.mark.parametrize("pieces", [(END,), (b"0\r", b"\n\r\n"), (b"1\r\n\n\r\n", END)])
+async def test_an_end_that_comes_late_is_waited_for(
+    sender: Transport, server: Server, pieces: tuple[bytes, ...]
+) -> None:
+    server.script = pausing(ALL_BUT_END, *pieces)
+
+    for _ in range(2):
+        assert await without_its_end(sender, server) == b"{}"
+        await until(lambda: any(sender._idle.values()))
+
+    assert await whole(sender, server)
+    assert (server.accepted, server.asked) == (1, 3)
+
+
+MUCH = b"1000\r\n" + bytes(4096) + b"\r\n"
+NO_LATE_END = [(b"zz\r\n",), (END + b"x",), (MUCH, END), (b"1\r\nx\r\n",)]
+
+
+@pytest.mark.parametrize("late", NO_LATE_END)
+async def test_what_comes_instead_of_an_end_closes_the_connection(
+    sender: Transport, server: Server, monkeypatch: pytest.MonkeyPatch, late: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(connection, "END_SECONDS", 0.2)
+    server.script = pausing(ALL_BUT_END, *late)
+
+    await without_its_end(sender, server)
+
+    assert await server.all_closed()
+    assert not sender._open
+
+
+async def test_an_end_is_waited_for_while_the_transport_lasts(
+    sender: Transport, server: Server
+) -> None:
+    server.script = hanging_after(ALL_BUT_END)
+    await without_its_end(sender, server)
+
+    await sender.aclose()
+
+    assert await server.all_closed()
 
 
 # Large ones.

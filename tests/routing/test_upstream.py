@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from routing.failures import AttemptFailed, in_band_failure, told
 from routing.upstream import Answer, Deadline, Speed, Upstream
 from tests.conftest import FakeProvider, completion_json
-from tests.routing.rawserver import GOOD, Server, answering
+from tests.routing.rawserver import CHUNKED, GOOD, Server, answering, hanging_after, pausing
 from tests.routing.values import make_offer
 
 
@@ -307,5 +308,40 @@ async def test_an_answer_that_made_no_sense_is_the_last_of_its_connection(
 
     with pytest.raises(AttemptFailed):
         await ask(connected, server)
+
+    assert await server.all_closed()
+
+
+EVENTS = CHUNKED[:-2] + b"Content-Type: text/event-stream\r\n\r\n"
+
+
+async def stream(connected: Upstream, server: Server) -> list[Any]:
+    offer = make_offer(base_url=f"http://127.0.0.1:{server.port}/v1")
+    async with (
+        Deadline(5) as deadline,
+        connected.call(offer, b"{}", "gen-1:1", deadline) as answer,
+        aclosing(answer.events()) as batches,
+    ):
+        return await anext(batches)
+
+
+async def test_a_connection_outlives_a_stream_that_ends_after_its_end_mark(
+    connected: Upstream, server: Server
+) -> None:
+    server.script = pausing(EVENTS + b"e\r\ndata: [DONE]\n\n\r\n", b"0\r\n\r\n")
+
+    for _ in range(2):
+        assert await stream(connected, server) == [None]
+        await asyncio.sleep(0.1)
+
+    assert (server.accepted, server.asked) == (1, 2)
+
+
+async def test_a_stream_that_is_left_before_its_end_mark_is_closed(
+    connected: Upstream, server: Server
+) -> None:
+    server.script = hanging_after(EVENTS + b"a\r\ndata: {}\n\n\r\n")
+
+    assert await stream(connected, server) == [{}]
 
     assert await server.all_closed()
