@@ -13,7 +13,7 @@ from routing.engine import VERSION, analysis, conversation, predictor, selection
 from routing.engine.analysis import Analysis
 from routing.engine.selection import Ranked
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
-from routing.health import Choice
+from routing.health import Choice, Turn
 from routing.policy import Policy
 from routing.pool import pool_for
 from routing.process import Process
@@ -50,6 +50,8 @@ class Decision:
     housekeeping: bool
     pin: Pin
     receipt: dict[str, Any]
+    # What the request holds of the endpoints' health until it ends.
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
         housekeeping=question.seen.housekeeping,
         pin=pin,
         receipt=_receipt(question, draft, pin, choice),
+        turn=choice.turn,
     )
 
 

@@ -41,6 +41,13 @@ RETRIES_PER_SECOND = 1
 LOG_SECONDS = 60.0
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """The right of one request to try what was left alone, while all others still do."""
+
+    until: float
+
+
 @dataclass(slots=True)
 class CoolDown:
     """Until when an endpoint, or all of a provider's, is left alone, and after what."""
@@ -52,11 +59,11 @@ class CoolDown:
     # Its provider asked for it or refuses us: not even a last resort but for the first in turn.
     firm: bool
     name: str
-    probe_until: float = 0.0
+    turn: Turn | None = None
 
     @property
     def ends(self) -> float:
-        return max(self.until, self.probe_until)
+        return max(self.until, self.turn.until) if self.turn else self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,8 @@ class Choice:
     skipped: tuple[Skipped, ...] = ()
     # All are cooling down: health alone refuses no request.
     last_resort: bool = False
+    # To be released once the request has ended.
+    turn: Turn | None = None
 
 
 class RetryBudget:
@@ -149,20 +158,22 @@ class Health:
         now = self.clock()
         chosen: list[Offer] = []
         skipped: list[Skipped] = []
+        turn: Turn | None = None
         for offer in offers:
             found = self._cool_downs(offer, now)
             late = max(found, key=_ends) if found else None
             if late is not None and late.ends > now:
                 skipped.append(Skipped(offer, late.ends - now, late.after, late.firm))
                 continue
-            if not chosen:
+            if found and not chosen:
+                turn = Turn(now + PROBE_SECONDS)
                 for one in found:
-                    one.probe_until = now + PROBE_SECONDS
+                    one.turn = turn
             chosen.append(offer)
             if len(chosen) == most:
                 break
         if chosen:
-            return Choice(tuple(chosen), tuple(skipped))
+            return Choice(tuple(chosen), tuple(skipped), turn=turn)
         first, *others = sorted(skipped, key=lambda one: one.seconds)
         tried = [first, *(one for one in others if not one.firm)][:most]
         rest = tuple(one for one in skipped if one not in tried)
@@ -197,11 +208,10 @@ class Health:
         elif not is_doubtful:
             self._cool(endpoint, f"{offer.model} at {offer.provider_name}", failing, began)
 
-    def release(self, offer: Offer) -> None:
-        """End the turn of a probe, whatever it found; the next request may try."""
-        if self._cooling:
-            for one in self._cool_downs(offer, self.clock()):
-                one.probe_until = 0.0
+    def release(self, turn: Turn | None) -> None:
+        """End the turn of a request, whatever it found; the next one may try."""
+        if turn is not None:
+            turn.until = 0.0
 
     def _cool(self, key: Hashable, name: str, failing: Failing, began: float) -> None:
         now, seconds = self.clock(), failing.seconds

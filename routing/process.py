@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from activity import connections, reaper
 from activity.writer import Writer
 from routing.errors import Unavailable
-from routing.health import Health
+from routing.health import Health, Turn
 from routing.snapshot import Snapshot
 from routing.sticky import Pins
 from routing.upstream import Upstream
@@ -86,13 +86,14 @@ class Process:
         await asyncio.gather(listener, reaping, return_exceptions=True)
         self._reads.close()
 
-    def run(self, exchange: Coroutine[Any, Any, None]) -> None:
+    def run(self, exchange: Coroutine[Any, Any, None], turn: Turn | None) -> None:
         """Run an exchange to its end in a task of its own, whatever becomes of its client.
 
-        Raises Unavailable where this process takes no more.
+        Raises Unavailable where this process takes no more, and gives its turn back.
         """
         if self.draining or len(self.exchanges) >= MOST_EXCHANGES:
             exchange.close()
+            self.health.release(turn)
             raise Unavailable("The server is busy or stopping; try again shortly.")
         task = asyncio.create_task(exchange)
         self.exchanges.add(task)

@@ -72,7 +72,7 @@ class Exchange:
 
         A JSON answer is one part. Closing the generator tells the exchange that its client left.
         """
-        self._process.run(self._run(app))
+        self._process.run(self._run(app), self._decision.turn)
         is_out = False
         silence = streaming.KeepAlive(KEEP_ALIVE_SECONDS, self._keep_alive)
         try:
@@ -119,7 +119,7 @@ class Exchange:
             # Only a process that stops cancels an exchange; its client hears of it first.
             last = await self._stop()
         finally:
-            self._process.health.release(self._decision.offers[0])
+            self._process.health.release(self._decision.turn)
             await self._hand_over(last)
             if last is not None:
                 await self._hand_over(None)

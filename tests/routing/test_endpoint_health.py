@@ -88,6 +88,22 @@ async def test_a_request_that_is_refused_ends_its_turn_as_a_probe(
     assert (await provider_of(api)) == ("Y", 2)
 
 
+async def test_a_request_that_is_not_taken_leaves_its_turn_to_the_next(
+    api: Api, provider: FakeProvider, clock: Clock
+) -> None:
+    await two_endpoints(api)
+    provider.reply("x", status=503)
+    await provider_of(api)
+    clock.now += 31
+
+    api.process.draining = True
+    refused = await api.complete("Hello", model="a/one")
+    api.process.draining = False
+
+    assert refused.status_code == 503
+    assert (await provider_of(api)) == ("Y", 2)
+
+
 async def test_all_asking_to_wait_is_a_429_with_the_shortest_wait(
     api: Api, provider: FakeProvider, clock: Clock
 ) -> None:

@@ -193,11 +193,37 @@ def test_a_probe_that_says_nothing_gives_way_to_another(health: Health, clock: C
 def test_a_released_probe_lets_the_next_one_try(health: Health, clock: Clock) -> None:
     fail(health, status(503))
     clock.now += 31
-    chosen(health)
 
-    health.release(A)
+    health.release(health.choose((A, B), 3).turn)
 
     assert chosen(health) == [1, 2]
+
+
+def test_who_was_chosen_before_the_failure_has_no_turn_to_give_back(
+    health: Health, clock: Clock
+) -> None:
+    before = health.choose((A, B), 3)
+    fail(health, status(503))
+    clock.now += 31
+    chosen(health)
+
+    health.release(before.turn)
+
+    assert chosen(health) == [2]
+
+
+def test_a_turn_that_was_overdue_does_not_end_the_one_after_it(
+    health: Health, clock: Clock
+) -> None:
+    fail(health, status(503))
+    clock.now += 31
+    overdue = health.choose((A, B), 3)
+    clock.now += 31
+    chosen(health)
+
+    health.release(overdue.turn)
+
+    assert chosen(health) == [2]
 
 
 def test_a_probe_that_passes_ends_the_cool_down(health: Health, clock: Clock) -> None:
