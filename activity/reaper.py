@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ def journal_folder() -> Path:
     return settings.VAR_DIR / "journal"
 
 
-def reap(silence_seconds: float = SILENCE_SECONDS) -> int:
+def reap(
+    silence_seconds: float = SILENCE_SECONDS, wait: Callable[[float], object] = time.sleep
+) -> int:
     """End the open rows of dead workers and the overdue ones; how many rows it ended.
 
-    Waits `silence_seconds` when a worker seems dead, to see it twice. Safe to run twice, and
-    beside a late settlement: both send the same guarded update.
+    Waits `silence_seconds` when a worker seems dead, to see it twice; a wait that comes back with
+    something true ends it all. Safe to run twice, and beside a late settlement: both send the same
+    guarded update.
     """
     suspects = _free(_owners())
     if suspects:
-        time.sleep(silence_seconds)
+        if wait(silence_seconds):
+            return 0
         suspects = _free(suspects) if _database_up_for(silence_seconds) else set()
     for worker in suspects:
         replay(journal.Journal(journal_folder(), worker))

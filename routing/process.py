@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +48,8 @@ class Process:
         self.health = Health()
         self.exchanges: set[asyncio.Task[None]] = set()
         self.draining = False
-        self._closing = asyncio.Event()
+        # The reaper runs in a thread, and waits there as well.
+        self._closing, self._reaper_ends = asyncio.Event(), threading.Event()
         self._background: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
@@ -76,13 +78,14 @@ class Process:
 
     async def close(self) -> None:
         """Drain, settle what is left, close every connection."""
+        self._closing.set()
+        self._reaper_ends.set()
         await self.drain()
         await self.writer.close()
         await self.snapshot.close()
         await self.upstream.close()
         listener, reaping = self._background
         listener.cancel()
-        self._closing.set()
         await asyncio.gather(listener, reaping, return_exceptions=True)
         self._reads.close()
 
@@ -101,7 +104,7 @@ class Process:
 
     async def _keep_reaping(self) -> None:
         while not self._closing.is_set():
-            await asyncio.to_thread(_reap)
+            await asyncio.to_thread(_reap, self._reaper_ends)
             with suppress(TimeoutError):
                 async with asyncio.timeout(REAP_SECONDS):
                     await self._closing.wait()
@@ -122,8 +125,12 @@ class Process:
     async def _present(self) -> psycopg.AsyncConnection[Any]:
         """A connection that holds our advisory lock and hears of every change."""
         database = await connections.connect(f"autorouter-listener-{self.worker}")
-        await database.execute("SELECT pg_advisory_lock(%s)", [self.worker])
-        await database.execute(f"LISTEN {CHANNEL}")
+        try:
+            await database.execute("SELECT pg_advisory_lock(%s)", [self.worker])
+            await database.execute(f"LISTEN {CHANNEL}")
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     async def _listen(self, database: psycopg.AsyncConnection[Any]) -> None:
@@ -150,10 +157,10 @@ class Process:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
 
-def _reap() -> None:
+def _reap(ends: threading.Event) -> None:
     """End what another process left open; Celery does the same every few seconds."""
     try:
-        reaper.reap()
+        reaper.reap(wait=ends.wait)
     except Exception as error:
         logger.warning("Open rows of ended processes could not be ended", exc_info=error)
     finally:
