@@ -8,11 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from routing import errors
 from routing.process import Process
+from routing.streaming import EventStreamResponse
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -109,6 +109,20 @@ async def _cancel_once_left(answering: "asyncio.Task[Any]", body_reader: BodyRea
 
 async def send_response(response: HttpResponseBase, send: Send) -> None:
     """Send a response part by part and close it, whether or not its client stays."""
+    if not isinstance(response, EventStreamResponse):
+        await _send_head(response, send)
+        await send({"type": "http.response.body", "body": response.content})
+        return
+    # Its client may be gone as early as the head.
+    async with aclosing(response.rest) as rest:
+        await _send_head(response, send)
+        await send({"type": "http.response.body", "body": response.first, "more_body": True})
+        async for part in rest:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_head(response: HttpResponseBase, send: Send) -> None:
     await send(
         {
             "type": "http.response.start",
@@ -119,13 +133,6 @@ async def send_response(response: HttpResponseBase, send: Send) -> None:
             ],
         }
     )
-    if isinstance(response, HttpResponse):
-        await send({"type": "http.response.body", "body": response.content})
-        return
-    async with aclosing(response.parts()) as parts:
-        async for part in parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _check_headers(meta: Mapping[str, str]) -> None:

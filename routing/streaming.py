@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -108,7 +107,7 @@ class KeepAlive:
 
 
 class EventStreamResponse(HttpResponseBase):
-    """A stream of events whose first part is already known; closing it ends the exchange."""
+    """A stream of events whose first part is already known; closing the rest ends the exchange."""
 
     streaming = True
 
@@ -118,10 +117,4 @@ class EventStreamResponse(HttpResponseBase):
         # A buffering proxy would hold tokens back.
         self["X-Accel-Buffering"] = "no"
         self["X-Generation-Id"] = generation_id
-        self._first, self._rest = first, rest
-
-    async def parts(self) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self._rest):
-            yield self._first
-            async for part in self._rest:
-                yield part
+        self.first, self.rest = first, rest
