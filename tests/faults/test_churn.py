@@ -1,5 +1,6 @@
 """Many clients that come and go leave nothing behind: no row, no money, no socket, no task."""
 
+import itertools
 import random
 import socket
 import time
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.slow
 
 # What a worker may open meanwhile and keep: connections to the database.
 KEPT_FILES = 8
+SLOW = "faulty/ok-slow"
+ANSWER_SECONDS = [(SLOW, 1.0), ("faulty/stream-20", 0.4), ("faulty/stream-60", 1.2)]
 LIMIT_ROWS = "SELECT count(*), sum(cost) FROM activity_generation WHERE key_id = %s"
 
 
@@ -21,13 +24,12 @@ def files_of(stack: Stack) -> list[int]:
     return [worker.open_files() for worker in stack.gateway.workers()]
 
 
-def some_leave(secret: str) -> Ask:
-    """One of three leaves at a random point of its answer, kindly or not."""
-    if random.random() > 0.3:
+def one_of_three_leaves(secret: str, number: int) -> Ask:
+    """Leaves at a random point of an answer that takes longer, kindly or not."""
+    if number % 3:
         return half_streams(secret)
-    after = random.random() * 0.6
-    model = random.choice(("faulty/ok", "faulty/stream-20", "faulty/stream-60"))
-    return Ask(secret, model, model != "faulty/ok", after, random.random() < 0.5)
+    model, seconds = random.choice(ANSWER_SECONDS)
+    return Ask(secret, model, model != SLOW, seconds * random.random(), random.random() < 0.5)
 
 
 def test_what_leavers_held_is_given_back(stack: Stack) -> None:
@@ -38,8 +40,8 @@ def test_what_leavers_held_is_given_back(stack: Stack) -> None:
     first = len(stack.clients.seen)
     asked = stack.upstream.stats()["requests"]
 
-    per_second = 60
-    stack.clients.keep_sending(lambda: some_leave(secret), per_second)
+    turn = itertools.count()
+    stack.clients.keep_sending(lambda: one_of_three_leaves(secret, next(turn)), per_second=60)
     wait_until(lambda: len(stack.clients.seen) - first >= SIZE.churned, SIZE.churned / 10)
     seen = stack.clients.finish()[first:]
     ended = time.monotonic()
@@ -53,6 +55,7 @@ def test_what_leavers_held_is_given_back(stack: Stack) -> None:
     wait_until(is_given_back, 10)
     print(f"{len(seen)} requests: {dict(ends(seen))}; given back {time.monotonic() - ended:.1f} s")
     assert set(ends(seen)) <= {"done", "left"}
+    assert ends(seen)["left"] >= 0.3 * len(seen)
     rows, _ = stack.sql(LIMIT_ROWS, stack.key_id(secret))[0]
     assert stack.upstream.stats()["requests"] - asked <= rows <= len(seen)
     assert ends(stack.clients.send_all([Ask(secret) for _ in range(20)])) == {"done": 20}
