@@ -56,7 +56,7 @@ def groups(batch: list[Entry]) -> list[list[Entry]]:
     return [group for group in (*others, undone, limited) if group]
 
 
-def parts(entries: list[Entry], rejections: Rejections) -> list[Part]:
+def parts(entries: list[Entry]) -> list[Part]:
     """The parts of the statement that writes a group, each with its rows, always in one order.
 
     PostgreSQL runs them from the last to the first, so refusals are counted after Spend rows are
@@ -64,7 +64,7 @@ def parts(entries: list[Entry], rejections: Rejections) -> list[Part]:
     """
     ended = [row for entry in entries if entry.kind == "settlement" for row in entry.attempts]
     rows = {
-        ledger.COUNT_REJECTIONS: _counts(rejections),
+        ledger.COUNT_REJECTIONS: [c for e in entries if e.kind == "refusals" for c in _counts(e)],
         ledger.INSERT_GENERATIONS: [_plain(e.row) for e in entries if e.kind == "intent"],
         ledger.INSERT_ATTEMPTS: [r for e in entries if e.kind == "intent" for r in e.attempts],
         ledger.INSERT_FALLBACKS: [r for e in entries if e.kind == "attempt" for r in e.attempts],
@@ -101,6 +101,7 @@ def _plain(intent: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counts(rejections: Rejections) -> list[dict[str, Any]]:
+def _counts(refusals: Entry) -> list[dict[str, Any]]:
+    counted: Rejections = refusals.row["counts"]
     names = ("key_id", "user_id", "code", "error_type")
-    return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in rejections.items()]
+    return [dict(zip(names, key, strict=True)) | {"count": n} for key, n in counted.items()]

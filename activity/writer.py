@@ -58,7 +58,7 @@ class Writer:
         self.journal = Journal(folder, worker)
         self._queue: asyncio.Queue[Entry] = asyncio.Queue()
         self._reached: list[Entry] = []
-        self._rejections: Counter[tuple[int, int, int, str]] = Counter()
+        self._rejections: Rejections = Counter()
         # What the database did not take yet, and which of it the journal holds.
         self._unsettled: dict[str, Entry] = {}
         self._journaled: set[str] = set()
@@ -179,13 +179,20 @@ class Writer:
             batch = [await self._queue.get()]
             while len(batch) < LARGEST_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            reached, self._reached = self._reached, []
-            batch += reached
+            batch += self._take_along()
             for entry in batch:
                 entry.is_taken = True
             again = [entry for entry in self._unsettled.values() if entry not in batch]
             for group in groups(batch + again[:LARGEST_BATCH]):
                 await self._write(group)
+
+    def _take_along(self) -> list[Entry]:
+        """What waits for a batch to ride with."""
+        along, self._reached = self._reached, []
+        if self._rejections:
+            along.append(Entry("refusals", {"counts": self._rejections}))
+            self._rejections = Counter()
+        return along
 
     async def _write(self, batch: list[Entry]) -> None:
         """Commit a batch, or tell each of its waiters why not; never raises."""
@@ -230,6 +237,8 @@ class Writer:
                 self._unsettled[entry.row["id"]] = entry
             elif entry.kind == "intent":
                 self._undo(entry)
+            elif entry.kind == "refusals":
+                self._rejections.update(entry.row["counts"])
             _answer(entry, DatabaseAway(type(error).__name__))
         await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -261,21 +270,13 @@ class Writer:
     async def _commit_once(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
         """One round trip, commit included, unless budgets must be looked at first."""
         database = await self._connected()
-        rejections, self._rejections = self._rejections, Counter()
-        granted: dict[int, Any] = {}
-        try:
-            if any(entry.row.get("budgets") for entry in entries):
-                granted = await self._commit_limited(database, entries, rejections)
-            else:
-                await database.run(*_statements(entries, rejections))
-        except BaseException:
-            self._rejections.update(rejections)
-            raise
-        return [(entry, granted.get(id(entry))) for entry in entries]
+        if any(entry.row.get("budgets") for entry in entries):
+            granted = await self._commit_limited(database, entries)
+            return [(entry, granted.get(id(entry))) for entry in entries]
+        await database.run(*_statements(entries))
+        return [(entry, None) for entry in entries]
 
-    async def _commit_limited(
-        self, database: Database, entries: list[Entry], rejections: Rejections
-    ) -> dict[int, Any]:
+    async def _commit_limited(self, database: Database, entries: list[Entry]) -> dict[int, Any]:
         """The same with reservations; by entry, what it was granted or what refuses it."""
         limited = [entry for entry in entries if entry.row.get("budgets")]
         wanted = [
@@ -290,7 +291,7 @@ class Writer:
             granted = {id(entry): _reserve(books, entry) for entry in limited}
             admitted = [e for e in entries if not isinstance(granted.get(id(e)), Exception)]
             reserve = _query(ledger.RESERVE, books.added())
-            await database.run(reserve, *_statements(admitted, rejections), COMMIT)
+            await database.run(reserve, *_statements(admitted), COMMIT)
         except BaseException:
             # What is begun ends with its connection.
             database.close()
@@ -324,9 +325,9 @@ def _query(statement: str, rows: list[dict[str, Any]]) -> Query:
     return ledger.numbered(statement), (ledger.as_json(rows),)
 
 
-def _statements(entries: list[Entry], rejections: Rejections) -> list[Query]:
+def _statements(entries: list[Entry]) -> list[Query]:
     """The one statement that writes a group, or none where there is nothing to write."""
-    given = parts(entries, rejections)
+    given = parts(entries)
     statement = ledger.numbered(ledger.together(*(part for part, _ in given)))
     return [(statement, [rows for _, rows in given])] if given else []
 

@@ -37,9 +37,8 @@ def _quick_passwords(settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _plain_static(settings: Any) -> None:
     """Pages link their static files by plain names: nothing is collected."""
-    settings.STORAGES = {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 
 
 @pytest.fixture

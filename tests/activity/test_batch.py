@@ -23,7 +23,7 @@ def reached(name: str, tokens: int) -> Entry:
 
 
 def rows_of(entries: list[Entry], part: str) -> Any:
-    found = dict(parts(entries, Counter()))
+    found = dict(parts(entries))
     return orjson.loads(found[part]) if part in found else []
 
 
@@ -41,7 +41,7 @@ def test_reservations_and_undone_intents_go_apart() -> None:
 
 
 def test_nothing_to_write_is_no_statement() -> None:
-    assert parts([Entry("marker", {})], Counter()) == []
+    assert parts([Entry("marker", {})]) == []
 
 
 def test_of_two_checkpoints_the_later_one_counts() -> None:
@@ -62,8 +62,9 @@ def test_an_attempt_that_ends_has_no_checkpoint_beside_it() -> None:
 def test_the_parts_have_one_order_whatever_came_first(order: int) -> None:
     entries = [settlement("a", "x"), Entry("intent", {"id": "b"}, [{"number": 1}]), reached("c", 1)]
     entries.append(Entry("attempt", {}, [{"number": 2}]))
+    entries.append(Entry("refusals", {"counts": Counter({(1, 1, 402, "x"): 1})}))
 
-    found = [part for part, _ in parts(entries[::order], Counter({(1, 1, 402, "x"): 1}))]
+    found = [part for part, _ in parts(entries[::order])]
 
     assert found == [
         ledger.COUNT_REJECTIONS,

@@ -196,7 +196,6 @@ UNCOUNTABLE = [
 ]
 
 
-@pytest.mark.xfail(reason="The writer sends them again with every batch.", strict=True)
 @pytest.mark.parametrize("refusals", UNCOUNTABLE)
 async def test_refusals_that_cannot_be_counted_stop_no_request(
     writer: Writer, user: Any, refusals: list[tuple[int, int, int, str]]
