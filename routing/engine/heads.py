@@ -86,12 +86,11 @@ def read_heads(features: Features, heads: Heads) -> Reading:
 
 def _means(weights: NDArray[np.int8], grams: Grams) -> Floats:
     """Return, for each kind of gram, its rows' sum over the root of their number, added up."""
-    rows = np.concatenate([grams.characters, grams.words + BUCKETS, grams.edges + BUCKETS])
-    gathered = weights.take(rows, axis=0).astype(np.float32)
+    gathered = weights.take(grams.rows, axis=0).astype(np.float32)
     total, start = np.zeros(OUTPUTS, dtype=np.float32), 0
-    for part in (grams.characters, grams.words, grams.edges):
-        end = start + len(part)
-        total += _ONES[: len(part)] @ gathered[start:end] * np.float32(max(len(part), 1) ** -0.5)
+    for size in grams.sizes:
+        end = start + size
+        total += _ONES[:size].dot(gathered[start:end]) * np.float32(max(size, 1) ** -0.5)
         start = end
     return total
 

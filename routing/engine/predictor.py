@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, log
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ class _Pool(NamedTuple):
 
     slugs: tuple[str, ...]
     logits: Floats
-    margin: Floats
+    margins: Floats
     verbosity: Floats
     prices: Floats
 
@@ -97,6 +98,8 @@ def _load(path: Path) -> _Abilities:
     )
 
 
+_shares_of = itemgetter(*TASKS)
+
 _ABILITIES = _load(Path(__file__).with_name("abilities.csv"))
 
 
@@ -106,32 +109,36 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET); what goes in and what comes out
     is rounded here, before any ranking, so that near-equals do not change places over a typo.
 
-    Shapes: n = len(candidates); logits (n, len(TASKS)), everything else (n,), float64.
+    Shapes: n = len(candidates); logits (n, len(TASKS)), margins and prices (3, n), everything else
+    (n,), float64.
     Units: abilities and difficulty in logits, prices in USD per token, cost in USD per request.
     A model that is not in abilities.csv gets the row `*`: below average, with a wide interval.
     Source: abilities.csv; how it was made is in README.md.
     """
     pool = _pool(tuple(candidates))
     logit = pool.logits @ _posterior(analysis) + (OFFSET - SLOPE * _difficulty(analysis))
-    quality, low, high = _probability(np.array([logit, logit - pool.margin, logit + pool.margin]))
-    return list(map(Prediction, pool.slugs, quality, low, high, _cost_usd(analysis, pool)))
+    quality, low, high = _probability(logit + pool.margins)
+    columns = zip(pool.slugs, quality, low, high, _cost_usd(analysis, pool), strict=True)
+    # The constructor of a NamedTuple is a call of Python, which takes as long again.
+    return [tuple.__new__(Prediction, column) for column in columns]
 
 
 @lru_cache(maxsize=POOLS)
 def _pool(candidates: tuple[Candidate, ...]) -> _Pool:
     unknown = _ABILITIES.rows[UNKNOWN]
     rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
+    margin = INTERVAL_SD * _ABILITIES.sd[rows]
     return _Pool(
         tuple(one.slug for one in candidates),
         _ABILITIES.logits[rows],
-        INTERVAL_SD * _ABILITIES.sd[rows],
+        np.array([0 * margin, -margin, margin]),
         _ABILITIES.verbosity[rows],
         np.array([one[1:] for one in candidates], dtype=np.float64).reshape(-1, 3).T.copy(),
     )
 
 
 def _posterior(analysis: Analysis) -> Floats:
-    exact = np.array([*map(analysis.tasks.__getitem__, TASKS)])
+    exact = np.array(_shares_of(analysis.tasks))
     rounded = np.rint(exact / POSTERIOR_STEP)
     total = rounded.sum()
     result: Floats = rounded / total if total else exact

@@ -17,6 +17,8 @@ thousandth of quality itself, so that at 0, where nothing else counts, the best 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import count
 from math import inf, log1p
 from typing import NamedTuple
 
@@ -50,6 +52,9 @@ COST_UNITS = 10**5
 STEP = round(QUALITY_STEP * SCORE_UNITS * STEPS_PARTS / PARTS)
 WITHIN_STEP = SCORE_UNITS // PARTS
 
+# Predicted qualities are in steps of 1e-4, so that these are all.
+WORTHS = 10_001
+
 # The score at 10 is -g(cost), in the unit of the others.
 AT_TEN = SCORE_UNITS // COST_UNITS
 
@@ -78,27 +83,32 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
     """
     if not 0 <= tradeoff <= CHEAPEST:
         raise ValueError(f"Tradeoff is {tradeoff}; an integer from 0 to {CHEAPEST} is accepted.")
-    keyed = [(*_key(one, tradeoff), at) for at, one in enumerate(predictions)]
-    keyed.sort()
-    return [_ranked(predictions[key[-1]], key[0]) for key in keyed]
-
-
-def _key(one: Prediction, tradeoff: int) -> tuple[int, float, int, str]:
-    """Return what sorts first the prediction to call first: minus its score, cost, slug."""
-    slug, quality, _, _, cost = one
-    if not 0 <= cost < inf:
-        raise ValueError(f"Cost of {slug} is {cost} USD; 0 or more is accepted.")
-    weight = round(COST_UNITS * log1p(cost / COST_SCALE_USD))
-    worth = STEP * round(quality / QUALITY_STEP) + round(quality * WITHIN_STEP)
+    if not predictions:
+        return []
+    slugs, qualities, _, _, costs = zip(*predictions, strict=True)
+    weights, worths = _weights(slugs, costs), list(map(_worth, qualities))
     if tradeoff == CHEAPEST:
-        return weight * AT_TEN, cost, -worth, slug
-    return PRICE_OF_MONEY[tradeoff] * weight - worth, cost, 0, slug
+        negated = [weight * AT_TEN for weight in weights]
+    else:
+        price = PRICE_OF_MONEY[tradeoff]
+        negated = [price * one - worth for one, worth in zip(weights, worths, strict=True)]
+    keyed = sorted(zip(negated, costs, [-worth for worth in worths], slugs, count()))
+    # The constructor of a NamedTuple is a call of Python, which takes as long again.
+    return [
+        tuple.__new__(Ranked, (slug, qualities[at], cost, -score / SCORE_UNITS))
+        for score, cost, _, slug, at in keyed
+    ]
 
 
-def _ranked(prediction: Prediction, negated_score: int) -> Ranked:
-    return Ranked(
-        prediction.slug,
-        prediction.quality,
-        prediction.cost_usd,
-        -negated_score / SCORE_UNITS,
-    )
+def _weights(slugs: Sequence[str], costs: Sequence[float]) -> list[int]:
+    """Return g(cost) in COST_UNITS, or refuse a cost that is none."""
+    for slug, cost in zip(slugs, costs, strict=True):
+        if not 0 <= cost < inf:
+            raise ValueError(f"Cost of {slug} is {cost} USD; 0 or more is accepted.")
+    return [round(COST_UNITS * log1p(cost / COST_SCALE_USD)) for cost in costs]
+
+
+@lru_cache(maxsize=WORTHS)
+def _worth(quality: float) -> int:
+    """Return w(quality) in SCORE_UNITS."""
+    return STEP * round(quality / QUALITY_STEP) + round(quality * WITHIN_STEP)

@@ -58,11 +58,8 @@ def design_of(prompts: Iterable[Features]) -> Design:
     values: list[Floats] = []
     dense: list[Floats] = []
     for one in prompts:
-        grams = one.grams
-        every = [grams.characters, grams.words + BUCKETS, grams.edges + BUCKETS]
-        sizes = [len(part) for part in every]
-        columns.append(np.concatenate(every).astype(np.uint16))
-        values.append(np.repeat(_lengths(sizes), sizes))
+        columns.append(one.grams.rows.astype(np.uint16))
+        values.append(np.repeat(_lengths(one.grams.sizes), one.grams.sizes))
         dense.append(one.dense)
     ends = np.concatenate([[0], np.cumsum([len(one) for one in columns])]).astype(np.intp)
     return Design(
