@@ -205,18 +205,16 @@ def _cues(grams: Grams) -> Cues:
 def _found(grams: Grams) -> dict[int, float]:
     """Return the rows of cue words and phrases that occur, with the share that counts there."""
     likely = _TABLE.maybe.take(grams.hashes & LOWER_HALF).nonzero()[0]
-    hashes = grams.hashes.take(likely).tolist()
+    hashes, rows = grams.hashes.take(likely), _TABLE.rows
     inside_until = len(grams.codes) - EDGE_LENGTH
     if inside_until <= EDGE_LENGTH:
-        return dict.fromkeys([_TABLE.rows[one] for one in _TABLE.rows.keys() & hashes], 1.0)
+        return {rows[one]: 1.0 for one in rows.keys() & hashes.tolist()}
     starts = grams.starts
-    starts = np.concatenate([starts, starts[:-1], starts[:-2]]).take(likely).tolist()
-    found: dict[int, float] = {}
-    for one, start in zip(hashes, starts, strict=True):
-        row = _TABLE.rows.get(one)
-        if row is not None and found.get(row) != 1.0:
-            found[row] = PASTED_WEIGHT if EDGE_LENGTH <= start < inside_until else 1.0
-    return found
+    starts = np.concatenate([starts, starts[:-1], starts[:-2]]).take(likely)
+    inside = (starts >= EDGE_LENGTH) & (starts < inside_until)
+    shares = dict.fromkeys(hashes[inside].tolist(), PASTED_WEIGHT)
+    shares |= dict.fromkeys(hashes[~inside].tolist(), 1.0)
+    return {rows[one]: share for one, share in shares.items() if one in rows}
 
 
 def _marks(lowered: str, language: str) -> Iterator[tuple[Doubles, float]]:

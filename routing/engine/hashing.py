@@ -123,6 +123,7 @@ _SPACE, _ASCII = np.uint32(ord(" ")), np.uint32(0x7F)
 
 # Of ASCII, bytes.translate() evens out and classifies in a tenth of numpy's time.
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
+_OTHER_SPACES = "".join(char for char in map(chr, range(PLANE)) if char.isspace() and char != " ")
 _SPACES = bytes(code for code in range(128) if chr(code).isspace())
 _EVEN = bytes.maketrans(_SPACES + _DIGITS, b" " * len(_SPACES) + b"0" * len(_DIGITS))
 _ASCII_CLASSES = _CLASSES[:256].tobytes()
@@ -185,7 +186,7 @@ def count_letters(codes: Codes) -> int:
 
 def _spell_ascii(lowered: str) -> _Spelt:
     evened = lowered.encode("ascii").translate(_EVEN).strip()
-    # Half the time of splitting and joining; each turn halves the longest run of spaces.
+    # Half the time of splitting and joining: each turn halves the longest run of spaces.
     while b"  " in evened:
         evened = evened.replace(b"  ", b" ")
     spaced = b"\0 %b \0\0\0" % evened
@@ -200,7 +201,12 @@ def _spell_ascii(lowered: str) -> _Spelt:
 
 
 def _spell(lowered: str) -> _Spelt:
-    spaced = f"\0 {' '.join(lowered.split())[: LIMIT - 2]} \0\0\0"
+    for space in _OTHER_SPACES:
+        if space in lowered:
+            lowered = lowered.replace(space, " ")
+    while "  " in lowered:
+        lowered = lowered.replace("  ", " ")
+    spaced = f"\0 {lowered.strip()[: LIMIT - 2]} \0\0\0"
     codes = np.frombuffer(spaced.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     digits = codes - _ZERO < _TEN
     codes = np.where(digits, _ZERO, codes)
@@ -243,10 +249,11 @@ def _rows(sums: Codes, hashes: Codes, words: int) -> tuple[Indices, tuple[int, i
     spans = np.ndarray((len(CHARACTER_GRAMS), places), np.uint32, sums, 2 * 4, (4, 4))
     characters = (spans - sums[:places]) * _MIXED_INVERSES[:places]
     edges = _edges(hashes, words)
-    words_and_edges = np.concatenate([hashes * MIXER, edges]) >> SHIFT
-    words_and_edges += _KIND
-    words_and_edges[len(hashes) :] += _KIND
-    every = np.concatenate([(characters >> SHIFT).ravel(), words_and_edges, _END])
+    every = np.concatenate([characters.ravel(), hashes * MIXER, edges, _END])
+    every >>= SHIFT
+    every[characters.size :] += _KIND
+    every[characters.size + len(hashes) :] += _KIND
+    every[-1:] = _END
     every.sort()
     rows = every.take((every[1:] != every[:-1]).nonzero()[0]).astype(np.intp)
     first_word, first_edge = rows.searchsorted(_KINDS).tolist()
