@@ -312,7 +312,7 @@ class Exchange:
         if not self._completion.stream:
             answer = shape.answer(self._progress.whole, reported)
             return streaming.dump(answer | extra)
-        return streaming.event(shape.usage_chunk(reported) | extra) + streaming.END
+        return streaming.event(shape.usage_chunk(reported, **extra)) + streaming.END
 
     async def _settle_cancelled(self) -> None:
         """The client left: what it was sent is charged, or all of it where the bill went on."""

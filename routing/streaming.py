@@ -73,8 +73,8 @@ class EventParser:
         return None
 
 
-def event(data: Any) -> bytes:
-    return b"data: " + dump(data) + b"\n\n"
+def event(json: bytes) -> bytes:
+    return b"data: " + json + b"\n\n"
 
 
 def dump(data: Any) -> bytes:

@@ -136,6 +136,9 @@ class Shape:
             "model": offer.model,
             "created": created,
         }
+        # The same for each of a stream's hundreds of chunks.
+        chunk = {"object": "chat.completion.chunk", **self._head}
+        self._chunk = orjson.dumps(chunk).removesuffix(b"}") + b',"choices":'
 
     def answer(self, upstream: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
         choices = [_answer_choice(choice) for choice in upstream.get("choices") or []]
@@ -143,17 +146,19 @@ class Shape:
         body = {"object": "chat.completion", **self._head, "choices": choices}
         return body | {"system_fingerprint": fingerprint, "usage": usage}
 
-    def chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"object": "chat.completion.chunk", **self._head, "choices": choices}
+    def chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        """The JSON of one event of a stream."""
+        after = b"," + orjson.dumps(more)[1:] if more else b"}"
+        return self._chunk + orjson.dumps(choices) + after
 
-    def usage_chunk(self, usage: dict[str, Any]) -> dict[str, Any]:
+    def usage_chunk(self, usage: dict[str, Any], **more: Any) -> bytes:
         delta = {"role": "assistant", "content": ""}
         last = {"index": 0, "delta": delta, "finish_reason": None, "native_finish_reason": None}
-        return self.chunk([last]) | {"usage": usage}
+        return self.chunk([last], usage=usage, **more)
 
-    def error_chunk(self, error: dict[str, Any]) -> dict[str, Any]:
+    def error_chunk(self, error: dict[str, Any]) -> bytes:
         last = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-        return self.chunk([last]) | {"error": error}
+        return self.chunk([last], error=error)
 
 
 def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
@@ -207,14 +212,18 @@ ROUTER_STAGE = (
 def _answer_choice(choice: dict[str, Any]) -> dict[str, Any]:
     """A choice with what strict clients insist on and not every provider sends."""
     message = {"role": "assistant", **choice["message"]}
-    return _choice({"index": 0, **choice, "message": message})
+    return _choice({**choice, "message": message})
 
 
 def _choice(choice: Any) -> dict[str, Any]:
     native = choice.get("finish_reason")
-    given = choice.get("native_finish_reason")
-    names = {"finish_reason": finish_reason(native), "native_finish_reason": given or native}
-    return {"logprobs": None, **choice, **names}
+    return {
+        "index": 0,
+        "logprobs": None,
+        **choice,
+        "finish_reason": finish_reason(native),
+        "native_finish_reason": choice.get("native_finish_reason") or native,
+    }
 
 
 def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
@@ -223,7 +232,7 @@ def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(choices, list):
         return []
     return [
-        _choice({"index": choice.get("index", 0), **choice})
+        _choice(choice)
         for choice in choices
         if isinstance(choice, dict) and isinstance(choice.get("delta"), dict)
     ]
@@ -235,14 +244,14 @@ def spoken_bytes(part: dict[str, Any]) -> int:
     for name in ("content", "reasoning", "reasoning_content", "refusal"):
         value = part.get(name)
         if isinstance(value, str):
-            size += len(value.encode("utf-8", "surrogatepass"))
+            size += _bytes_of(value)
     calls = part.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            size += sum(
-                len(v.encode("utf-8", "surrogatepass"))
-                for v in function.values()
-                if isinstance(v, str)
-            )
+            size += sum(_bytes_of(one) for one in function.values() if isinstance(one, str))
     return size
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
