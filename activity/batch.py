@@ -35,24 +35,24 @@ def groups(batch: list[Entry]) -> list[list[Entry]]:
     """What may be committed together, in order.
 
     Reservations go apart: settlements lock Spend rows in order too, and both together would not.
-    So do undone intents and a second row of one key: the parts of a statement must not change the
-    same row.
+    So do undone intents and another row of one key: the parts of a statement must not change the
+    same row. Turns of one session that ran side by side mostly bring the very same row.
     """
     limited, undone = [], []
     others: list[list[Entry]] = [[]]
-    keys: set[str] = set()
+    along: dict[str, Statement] = {}
     for entry in batch:
         if entry.row.get("budgets"):
             limited.append(entry)
         elif entry.kind == "undo":
             undone.append(entry)
         else:
-            own = {row["key"] for _, row in entry.along}
-            if own & keys:
+            own = {statement[1]["key"]: statement for statement in entry.along}
+            if any(along.get(key, statement) != statement for key, statement in own.items()):
                 others.append([])
-                keys = set()
+                along = {}
             others[-1].append(entry)
-            keys |= own
+            along |= own
     return [group for group in (*others, undone, limited) if group]
 
 
@@ -72,10 +72,10 @@ def parts(entries: list[Entry]) -> list[Part]:
         ledger.SETTLE: [entry.row for entry in entries if entry.kind == "settlement"],
         ledger.END_ATTEMPTS: ended,
     }
-    along: dict[str, list[dict[str, Any]]] = {}
+    along: dict[str, dict[str, dict[str, Any]]] = {}
     for part, row in (statement for entry in entries for statement in entry.along):
-        along.setdefault(part, []).append(row)
-    given = [*rows.items(), *sorted(along.items())]
+        along.setdefault(part, {})[row["key"]] = row
+    given = [*rows.items(), *((part, [*along[part].values()]) for part in sorted(along))]
     found: list[Part] = [(part, ledger.as_json(its)) for part, its in given if its]
     if undone := [entry.row["id"] for entry in entries if entry.kind == "undo"]:
         found += [(ledger.INTERRUPT, undone), (ledger.ABANDON_ATTEMPTS, undone)]

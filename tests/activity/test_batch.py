@@ -27,10 +27,18 @@ def rows_of(entries: list[Entry], part: str) -> Any:
     return orjson.loads(found[part]) if part in found else []
 
 
-def test_a_second_row_of_one_key_waits_for_the_first() -> None:
+def test_another_row_of_one_key_waits_for_the_first() -> None:
     first, other, second = settlement("a", "x"), settlement("b", "y"), settlement("c", "x")
+    second.along = ((PIN, {"key": "x", "model": "a/two"}),)
 
     assert groups([first, other, second]) == [[first, other], [second]]
+
+
+def test_the_same_row_of_one_key_is_written_once() -> None:
+    first, second = settlement("a", "x"), settlement("b", "x")
+
+    assert groups([first, second]) == [[first, second]]
+    assert rows_of([first, second], PIN) == [{"key": "x"}]
 
 
 def test_reservations_and_undone_intents_go_apart() -> None:
