@@ -45,7 +45,7 @@ DENSE = len(GROUPS) + 6
 EDGE_LENGTH = 300
 PASTED_WEIGHT = 0.15
 
-# What half of all texts hold, from the less to the more common: other characters are rare.
+# Characters that many texts hold, the more common ones last; any other is rarer.
 COMMON = "=();:.,\n" + "zqjxkvbpygfwmucldrhsnioate "
 
 # Languages whose cues are marks, for want of spaces or because words carry endings.

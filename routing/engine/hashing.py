@@ -46,6 +46,7 @@ MODULUS = 1 << 32
 NO_WORD, IN_WORD, WHOLE_WORD = 0, 1, 2
 UNSPACED = ((0x3041, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x0E01, 0x0E5B))
 PLANE = 0x10000
+LAST_SPACE = 0x3000
 LETTERS_PER_WORD = 5
 
 # With the line break between head and tail and a space at either end.
@@ -123,9 +124,11 @@ _SPACE, _ASCII = np.uint32(ord(" ")), np.uint32(0x7F)
 
 # Of ASCII, bytes.translate() evens out and classifies in a tenth of numpy's time.
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
-_OTHER_SPACES = "".join(char for char in map(chr, range(PLANE)) if char.isspace() and char != " ")
-_SPACES = bytes(code for code in range(128) if chr(code).isspace())
-_EVEN = bytes.maketrans(_SPACES + _DIGITS, b" " * len(_SPACES) + b"0" * len(_DIGITS))
+_SPACES = [code for code in range(LAST_SPACE + 1) if chr(code).isspace()]
+_OTHER_SPACES = [chr(code) for code in _SPACES if code != _SPACE]
+_EVEN = bytes(
+    ord("0") if code in _DIGITS else ord(" ") if code in _SPACES else code for code in range(256)
+)
 _ASCII_CLASSES = _CLASSES[:256].tobytes()
 _PLAIN = bytes(code for code in range(128) if _CLASSES[code] or code == _SPACE)
 

@@ -1,9 +1,30 @@
+import re
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.engine.hashing import BUCKETS, HEAD_LENGTH, TAIL_LENGTH, clip, hash_grams, hash_words
+from routing.engine import hashing
+from routing.engine.hashing import (
+    BASE,
+    BITS,
+    BUCKETS,
+    EDGE_WORDS,
+    HEAD_LENGTH,
+    HEAD_MIXER,
+    MIXER,
+    TAIL_LENGTH,
+    TAIL_MIXER,
+    clip,
+    hash_grams,
+    hash_words,
+)
+
+# Letters, digits, spaces and symbols of all kinds, with and without a word of their own.
+MIXED = st.text(alphabet="abZ 09.\t\n\x1c\x00_éßİ\u2028写あ🙂\ud800", max_size=60)
+ASCII = st.text(alphabet=st.characters(max_codepoint=0x7F), max_size=400)
 
 steady = settings(deadline=None, derandomize=True)
 
@@ -62,3 +83,54 @@ def test_long_text_keeps_its_head_and_tail():
 
     assert len(clip(text)) == HEAD_LENGTH + TAIL_LENGTH + 1
     assert clip(text).endswith("b" * TAIL_LENGTH)
+
+
+@steady
+@given(ASCII)
+def test_ascii_is_spelt_as_any_text_is(text):
+    one, other = hashing._spell_ascii(text.lower()), hashing._spell(text.lower())
+
+    assert one.codes.tolist() == other.codes.tolist()
+    assert one.classes.tolist() == other.classes.tolist()
+    assert one[2:] == other[2:]
+
+
+@steady
+@given(MIXED)
+def test_rows_are_those_of_grams_hashed_one_by_one(text):
+    text = f" {' '.join(re.sub('[0-9]', '0', text.lower()).split())} "
+    words = re.findall("[写あ]|[abz0éßi]+", text)
+    spans = [range(len(words) - size + 1) for size in (1, 2, 3)]
+    hashes = [
+        [hash_of_words(words[at : at + size]) for at in span]
+        for size, span in enumerate(spans, start=1)
+    ]
+    characters = {
+        hash_of(text[at : at + length])
+        for length in hashing.CHARACTER_GRAMS
+        for at in range(len(text) - length + 1)
+    }
+
+    edges = [mixed(part[:EDGE_WORDS], HEAD_MIXER) for part in hashes]
+    edges += [mixed(part[-EDGE_WORDS:], TAIL_MIXER) for part in hashes]
+    assert rows(text) == [
+        sorted(mixed(characters, MIXER, first=0)),
+        sorted(mixed(chain(*hashes), MIXER)),
+        sorted(set().union(*edges)),
+    ]
+
+
+def hash_of(text):
+    return sum(ord(char) * BASE**at for at, char in enumerate(text))
+
+
+def hash_of_words(words):
+    found = 0
+    for word in words:
+        found = found * BASE + hash_of(word)
+    return found
+
+
+def mixed(hashes, mixer, first=BUCKETS):
+    """Return the distinct rows of some hashes."""
+    return {first + (one * int(mixer) % 2**32 >> 32 - BITS) for one in hashes}
