@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +83,19 @@ _TRIFLES = _on("chat:smalltalk", "math:conversion")
 _SMALLTALK = _on("chat:smalltalk")
 
 
+# Texts whose reading is kept: a conversation sends its earlier turns again with each turn, and an
+# application its system prompt with each request. The longest is 4,000 characters.
+TEXTS = 512
+
+
+class Heard(NamedTuple):
+    """What is kept of one text: its number of words, its language, what the heads say of it."""
+
+    words: int
+    language: str
+    reading: Reading
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What the predictor needs to know of a request.
@@ -110,11 +125,11 @@ def analyse(conversation: Conversation, heads: Heads = HEADS) -> Analysis:
     Same input, same output; nothing said at all is small talk.
     Source: artefact/, made by training/; README.md and MODEL_CARD.md.
     """
-    said = [read_features(turn) for turn in reversed(conversation.turns)]
-    readings = [read_heads(one, heads) for one in said] or [SILENCE]
-    short = bool(said) and said[0].cues.words < SHORT_TURN_WORDS
-    system = conversation.system
-    of_system = read_heads(read_features(system), heads) if system else None
+    hear = _hear_again if heads is HEADS else partial(_hear, heads=heads)
+    said = [hear(turn) for turn in reversed(conversation.turns)]
+    readings = [one.reading for one in said] or [SILENCE]
+    short = bool(said) and said[0].words < SHORT_TURN_WORDS
+    of_system = hear(conversation.system).reading if conversation.system else None
     tasks = _posterior(_scores(conversation, readings, of_system, short=short))
     housekeeping = is_housekeeping(conversation)
     difficulty = _difficulty(readings, trifling=float(_TRIFLES @ tasks), short=short)
@@ -125,10 +140,25 @@ def analyse(conversation: Conversation, heads: Heads = HEADS) -> Analysis:
         prompt_tokens=conversation.prompt_tokens,
         output_tokens=_output_tokens(conversation, readings[0], tasks, housekeeping=housekeeping),
         max_output_tokens=conversation.max_output_tokens,
-        language=said[0].cues.language if said else UNDETERMINED,
+        language=said[0].language if said else UNDETERMINED,
         capabilities=_capabilities(conversation),
         housekeeping=housekeeping,
     )
+
+
+def _hear(text: str, heads: Heads) -> Heard:
+    features = read_features(text)
+    return Heard(features.cues.words, features.cues.language, read_heads(features, heads))
+
+
+@lru_cache(maxsize=TEXTS)
+def _hear_again(text: str) -> Heard:
+    return _hear(text, HEADS)
+
+
+def forget() -> None:
+    """Forget every text; who measures the time of a first reading needs it."""
+    _hear_again.cache_clear()
 
 
 def _scores(

@@ -15,7 +15,7 @@ from random import Random
 from statistics import fmean, median
 
 from routing.engine import VERSION, selection
-from routing.engine.analysis import analyse, read
+from routing.engine.analysis import analyse, forget, read
 from routing.engine.predictor import Prediction, predict
 from routing.engine.selection import CHEAPEST, Ranked, rank
 from tests.engine.attacks import ATTACKS, IDLE
@@ -185,6 +185,7 @@ def timed(source: str, length: int) -> tuple[float, float]:
     for at in range(DECISIONS):
         start = 37 * at % (len(source) - length)
         message = {"role": "user", "content": source[start : start + length]}
+        forget()
         began = time.process_time()
         rank(predict(analyse(read([message])), POOL), DEFAULT)
         times.append(1000 * (time.process_time() - began))

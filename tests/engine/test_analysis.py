@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.engine.analysis import TASKS, analyse, read
+from routing.engine.analysis import TASKS, analyse, forget, read
 from routing.engine.cues import FOREIGN_MARKS, HARD_MARKS
 from routing.engine.features import _foreign_marks, read_cues
 from routing.engine.tasks import KIND_OF
@@ -136,6 +136,15 @@ def test_last_turn_decides_over_earlier_ones():
     analysis = analyse(read([user(TEXTS["sql"]), user(TEXTS["haiku"])]))
 
     assert top_task(analysis) == "writing:creative"
+
+
+def test_a_text_that_was_read_before_says_the_same():
+    talk = read([user(TEXTS["sql"]), user(TEXTS["haiku"])])
+    forget()
+
+    first = analyse(talk)
+
+    assert analyse(talk) == first
 
 
 def test_short_follow_up_keeps_the_task_and_its_hardness():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from routing.engine.analysis import read
+from routing.engine.analysis import forget, read
 from routing.engine.evaluation.trial import Analyse
 from routing.engine.predictor import Candidate, predict
 from routing.engine.selection import DEFAULT_TRADEOFF, rank
@@ -40,6 +40,7 @@ def cpu_times(texts: Sequence[str], analyse: Analyse) -> dict[str, CpuTime]:
 def _time(texts: Sequence[str], analyse: Analyse, pool: Sequence[Candidate]) -> CpuTime:
     taken = []
     for text in texts:
+        forget()
         start = process_time_ns()
         analysis = analyse(read([{"role": "user", "content": text}]))
         rank(predict(analysis, pool), DEFAULT_TRADEOFF)
