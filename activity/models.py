@@ -133,7 +133,8 @@ class Generation(models.Model):
     status = models.CharField(max_length=11, choices=Status, db_default=Status.OPEN)
     worker = models.BigIntegerField(help_text="Advisory lock held by the process that owns it.")
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    # generation_list and attempt_number_once begin with what these two refer to.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, db_index=False)
     key_id = models.BigIntegerField()
     key_name = models.CharField(max_length=100)
     app = models.CharField(max_length=100, blank=True, db_default="")
@@ -250,7 +251,9 @@ class Attempt(models.Model):
         FAILED = "failed"
         ABANDONED = "abandoned"
 
-    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="attempt_set")
+    generation = models.ForeignKey(
+        Generation, models.CASCADE, related_name="attempt_set", db_index=False
+    )
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField(db_default=Now())
     model = models.CharField(max_length=200)
