@@ -52,19 +52,28 @@ class Call:
         self.latency_ms = milliseconds_since(self.started)
 
     def opening(self, generation_id: str) -> dict[str, Any]:
-        names = ("number", "model", "provider", "upstream_model")
-        return {"generation_id": generation_id} | {name: getattr(self, name) for name in names}
+        return {
+            "generation_id": generation_id,
+            "number": self.number,
+            "model": self.model,
+            "provider": self.provider,
+            "upstream_model": self.upstream_model,
+        }
 
     def ending(self, generation_id: str) -> dict[str, Any]:
-        names = (
-            "number status http_status error_type first_token_ms latency_ms prompt_tokens "
-            "completion_tokens"
-        )
-        row = {"generation_id": generation_id} | {
-            name: getattr(self, name) for name in names.split()
-        }
         cost = self.operator_cost
-        return row | {"operator_cost": None if cost is None else f"{cost:f}"}
+        return {
+            "generation_id": generation_id,
+            "number": self.number,
+            "status": self.status,
+            "http_status": self.http_status,
+            "error_type": self.error_type,
+            "first_token_ms": self.first_token_ms,
+            "latency_ms": self.latency_ms,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "operator_cost": None if cost is None else f"{cost:f}",
+        }
 
 
 @dataclass(frozen=True, slots=True)

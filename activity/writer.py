@@ -177,6 +177,8 @@ class Writer:
     async def _run(self) -> None:
         while True:
             batch = [await self._queue.get()]
+            # A turn of the event loop later, who is as far on rides along.
+            await asyncio.sleep(0)
             while len(batch) < LARGEST_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             batch += self._take_along()

@@ -62,10 +62,14 @@ class ProviderPreferences:
         return ceilings != (None, None, None)
 
 
+# What most requests say, made once.
+NO_PLUGIN, NO_PREFERENCES = PluginRequest(), ProviderPreferences()
+
+
 def plugin(plugins: Any) -> PluginRequest:
     """The auto-router entry of `plugins`, or the defaults where there is none."""
     if plugins is None:
-        return PluginRequest()
+        return NO_PLUGIN
     if not isinstance(plugins, list):
         fields.refuse("plugins", plugins, "an array of plugin objects")
     found = [_plugin(f"plugins[{index}]", entry) for index, entry in enumerate(plugins)]
@@ -113,7 +117,7 @@ def _tradeoff(field: str, entry: dict[str, Any]) -> int | None:
 def provider(value: Any) -> ProviderPreferences:
     """The `provider` object; keys that only tune a choice we do not make are ignored."""
     if value is None:
-        return ProviderPreferences()
+        return NO_PREFERENCES
     fields.mapping("provider", value)
     for name, refused in UNKNOWABLE.items():
         if value.get(name) in refused:

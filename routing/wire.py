@@ -238,12 +238,14 @@ def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+SPOKEN = frozenset({"content", "reasoning", "reasoning_content", "refusal"})
+
+
 def spoken_bytes(part: dict[str, Any]) -> int:
     """How many bytes of text, reasoning and tool arguments a delta or message carries."""
     size = 0
-    for name in ("content", "reasoning", "reasoning_content", "refusal"):
-        value = part.get(name)
-        if isinstance(value, str):
+    for name, value in part.items():
+        if name in SPOKEN and isinstance(value, str):
             size += _bytes_of(value)
     calls = part.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
