@@ -72,8 +72,7 @@ class Writer:
     async def close(self) -> None:
         """Commit what is queued, or leave it in the journal, and stop."""
         with suppress(TimeoutError, DatabaseAway):
-            async with asyncio.timeout(2 * SETTLE_SECONDS):
-                await self._flush()
+            await self._flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -109,8 +108,7 @@ class Writer:
         """Commit a final state; when the database is away the journal has it and we go on."""
         entry = Entry("settlement", settlement, attempts, along)
         try:
-            async with asyncio.timeout(SETTLE_SECONDS):
-                await self._submit(entry)
+            await self._submit(entry, SETTLE_SECONDS)
         except (TimeoutError, DatabaseAway):
             logger.warning("Settlement of %s waits in the journal", settlement["id"])
             await self._keep(entry)
@@ -137,8 +135,7 @@ class Writer:
     async def _submit_within(self, seconds: float, entry: Entry) -> Any:
         """Raises DatabaseAway after so long; what may still be committed is undone."""
         try:
-            async with asyncio.timeout(seconds):
-                return await self._submit(entry)
+            return await self._submit(entry, seconds)
         except TimeoutError as error:
             self._give_up(entry)
             raise DatabaseAway("it does not answer") from error
@@ -157,15 +154,21 @@ class Writer:
         row = {"id": intent.row["id"], "sent_by": self._name}
         self._unsettled[intent.row["id"]] = Entry("undo", row)
 
-    async def _submit(self, entry: Entry) -> Any:
-        entry.done = asyncio.get_running_loop().create_future()
+    async def _submit(self, entry: Entry, seconds: float) -> Any:
+        """Wait for the commit of an entry; raises TimeoutError after so long."""
+        loop = asyncio.get_running_loop()
+        entry.done = loop.create_future()
         self._queue.put_nowait(entry)
-        return await entry.done
+        timer = loop.call_later(seconds, _answer, entry, TimeoutError())
+        try:
+            return await entry.done
+        finally:
+            timer.cancel()
 
     async def _flush(self) -> None:
         """Commit what is queued, and once more what had failed before."""
         for _ in range(2):
-            await self._submit(Entry("marker", {}))
+            await self._submit(Entry("marker", {}), SETTLE_SECONDS)
 
     async def _tick(self) -> None:
         """Send what nobody waits for: counts of refusals, settlements that failed before."""

@@ -16,6 +16,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from activity.database import Database
 from activity.models import Attempt, Generation
 from routing import snapshot
 from routing.models import Price, Provider
@@ -36,12 +37,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def hung(backend: psycopg.AsyncConnection[Any]) -> Iterator[Path]:
+def hung(backend: Database) -> Iterator[Path]:
     """A database that keeps its connection and answers nothing, as one whose disk hangs."""
-    pid = backend.info.backend_pid
+    pid = backend._pq.backend_pid
     process = Path(f"/proc/{pid}")
     # On another machine the number would name a stranger.
-    if not backend.info.host.startswith("/") or not process.exists():
+    if not backend._pq.host.startswith(b"/") or not process.exists():
         pytest.skip("the database runs elsewhere, so its backend cannot be stopped")
     try:
         os.kill(pid, signal.SIGSTOP)
@@ -53,8 +54,8 @@ def hung(backend: psycopg.AsyncConnection[Any]) -> Iterator[Path]:
         os.kill(pid, signal.SIGCONT)
 
 
-def writer_backend(api: Api) -> psycopg.AsyncConnection[Any]:
-    found = api.process.writer._connection
+def writer_backend(api: Api) -> Database:
+    found = api.process.writer._database
     assert found is not None
     return found
 
@@ -77,9 +78,9 @@ class Rows:
         waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
         return len(self._holder.execute(waiting).fetchall()) >= how_many
 
-    def end(self, backend: psycopg.AsyncConnection[Any]) -> None:
+    def end(self, backend: Database) -> None:
         """Break a connection, as a restart of the database does."""
-        self._holder.execute("SELECT pg_terminate_backend(%s)", [backend.info.backend_pid])
+        self._holder.execute("SELECT pg_terminate_backend(%s)", [backend._pq.backend_pid])
 
     def close(self) -> None:
         self._holder.close()
