@@ -105,8 +105,11 @@ async def in_the_middle(faulty: FaultyApi, change: Any) -> httpx.Response:
     return await asking
 
 
-async def test_a_clock_that_jumps_cuts_no_stream(faulty: FaultyApi) -> None:
-    traveller = time_machine.travel(timezone.now() + timedelta(days=1))
+@pytest.mark.parametrize(
+    "jumped", [timedelta(days=1), timedelta(days=-1), timedelta(minutes=-5)], ids=str
+)
+async def test_a_clock_that_jumps_cuts_no_stream(faulty: FaultyApi, jumped: timedelta) -> None:
+    traveller = time_machine.travel(timezone.now() + jumped)
 
     async def jump() -> None:
         traveller.start()
