@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 # A worker takes its lock again within 2 s of a database restart; 5 s of silence mean death.
 SILENCE_SECONDS = 5.0
 MOST_ROWS = 1000
+ROW_MISSING = (
+    "Request %s is in the journal, but not in the database: was an older copy restored? "
+    "It is kept in %s"
+)
 
 
 def journal_folder() -> Path:
@@ -49,25 +53,32 @@ def reap(
 def replay(left: journal.Journal) -> None:
     """Settle what a journal holds and delete it; rows already final stay as they are.
 
-    A line that the database refuses is put aside, so that it holds up nothing else.
+    A line that the database refuses is put aside, so that it holds up nothing else; so is one
+    whose row is missing, as after a restore of an older copy.
     """
     for line in left.read():
         try:
-            _settle(line)
+            is_known = _settle(line)
         except OperationalError:
             raise
         except (DatabaseError, KeyError) as error:
             logger.error("A journaled settlement is put aside", exc_info=error)
             left.reject(line)
+        else:
+            if not is_known:
+                logger.error(ROW_MISSING, line["row"]["id"], left.path.with_suffix(".rejected"))
+                left.reject(line)
     left.clear()
 
 
-def _settle(line: dict[str, Any]) -> None:
+def _settle(line: dict[str, Any]) -> bool:
+    """Settle a row unless it is final; whether there is such a row."""
     if line["kind"] != "settlement":
-        return
+        return True
     with transaction.atomic(), connection.cursor() as cursor:
         statement = ledger.together(ledger.SETTLE, ledger.END_ATTEMPTS)
         cursor.execute(statement, [ledger.as_json([line["row"]]), ledger.as_json(line["attempts"])])
+    return Generation.objects.filter(pk=line["row"]["id"]).exists()
 
 
 def _owners() -> set[int]:

@@ -160,3 +160,19 @@ def test_a_line_that_the_database_refuses_does_not_stop_the_reaper(db: None, fol
         "interrupted",
     ]
     assert reserved() == 0
+
+
+def test_a_settlement_without_its_row_is_put_aside_and_told(
+    db: None, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a restore: the copy of the database is older than the journal."""
+    row = make_open(number=2)
+    Journal(folder, DEAD).append(journal_line(1))
+    Journal(folder, DEAD).append(journal_line(2))
+
+    reaper.reap(silence_seconds=0)
+
+    [aside] = folder.glob("*.rejected")
+    assert (aside.name, b"gen-1" in aside.read_bytes()) == (f"{DEAD}.rejected", True)
+    assert "gen-1 is in the journal, but not in the database" in caplog.text
+    assert status_of(row) == "completed"
