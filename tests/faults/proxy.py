@@ -26,7 +26,7 @@ class Faults:
     """What happens to traffic now; "up" is from the side that connected.
 
     `hold` keeps a connection's bytes back from the read that has the marker on; `deafen` passes
-    them, and none of the replies that follow. Both wait for `after` to have passed first.
+    them, and none of the replies that follow.
     """
 
     delay_seconds: float = 0.0
@@ -35,7 +35,6 @@ class Faults:
     reset_share: float = 0.0
     cut_up_after: int | None = None
     cut_down_after: int | None = None
-    after: bytes = b""
     hold: bytes = b""
     deafen: bytes = b""
 
@@ -46,7 +45,6 @@ class Link:
 
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     deaf: bool = False
-    armed: bool = False
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reset(self) -> None:
@@ -93,8 +91,6 @@ class Proxy:
     def set(self, **faults: Any) -> None:
         """Replace every fault by these."""
         self.caught.clear()
-        for link in tuple(self.links):
-            link.armed = False
         self.faults = Faults(**faults)
 
     def swallow(self) -> None:
@@ -207,9 +203,6 @@ class Proxy:
 
     async def _look(self, link: Link, data: bytes) -> None:
         faults = self.faults
-        link.armed = link.armed or faults.after in data
-        if not link.armed:
-            return
         if faults.hold and faults.hold in data:
             # Held back until the connection is reset: what was held never arrives.
             link.deaf = True

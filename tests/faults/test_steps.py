@@ -10,11 +10,10 @@ from tests.faults.stack import Stack, wait_until
 
 pytestmark = pytest.mark.slow
 
-# What the writer sends holds these names: an intent the first, a settlement the second.
+# What the writer sends holds these names: an intent the first, a settlement the second. The
+# commit goes out with either, as a prepared statement whose text is not seen again.
 INTENT, SETTLEMENT = b'"deadline_seconds"', b'"cost_lines"'
-# The intent of a key with a limit is several statements; a settlement commits by itself.
-INTENT_UNHEARD = {"after": INTENT, "deafen": b"COMMIT"}
-SETTLEMENT_UNHEARD = {"deafen": SETTLEMENT}
+INTENT_UNHEARD, SETTLEMENT_UNHEARD = {"deafen": INTENT}, {"deafen": SETTLEMENT}
 ROWS = "SELECT status, cost > 0 FROM activity_generation WHERE key_id = %s"
 RESERVED = "SELECT count(*) FROM activity_spend WHERE owner = %s AND reserved <> 0"
 
