@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
-from autorouter_site import guard  # noqa: E402 - Django must be set up first
+from autorouter_site import guard, watchdog  # noqa: E402 - Django must be set up first
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
 from routing import errors  # noqa: E402
 from routing.api.chat import ChatCompletionsView  # noqa: E402
@@ -75,9 +75,12 @@ class Application:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*RARER_COLLECTIONS)
+        watching = asyncio.create_task(watchdog.watch())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.process.close()
+        watching.cancel()
+        await asyncio.wait((watching,))
         await send({"type": "lifespan.shutdown.complete"})
 
     def _stop_gracefully(self) -> None:

@@ -70,3 +70,5 @@ def test_a_frozen_worker_gives_no_wrong_answer(stack: Stack) -> None:
 
     assert ends([one.result(20) for one in streams]) == {"done": 10}
     assert ends([one.result(20) for one in waiting]) == {"done": 10}
+    log = stack.folder / "gateway.log"
+    wait_until(lambda: "The event loop stood still for" in log.read_text(errors="replace"), 5)
