@@ -155,6 +155,8 @@ AUTOROUTER_PRIVATE_UPSTREAMS = env.list("AUTOROUTER_PRIVATE_UPSTREAMS", default=
 # host:port of the offline demo provider; empty means that there is none.
 AUTOROUTER_DEMO_UPSTREAM = env.str("AUTOROUTER_DEMO_UPSTREAM", default="")
 AUTOROUTER_MAX_BODY_BYTES = env.int("AUTOROUTER_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+# Completions of one key that a worker answers at once; it takes 2,000 of all keys.
+AUTOROUTER_MAX_PARALLEL = env.int("AUTOROUTER_MAX_PARALLEL", default=1000)
 # Seconds until an upstream must have sent its first byte, the next one, and the last one.
 AUTOROUTER_FIRST_BYTE_SECONDS = env.float("AUTOROUTER_FIRST_BYTE_SECONDS", default=60.0)
 AUTOROUTER_NEXT_BYTE_SECONDS = env.float("AUTOROUTER_NEXT_BYTE_SECONDS", default=120.0)

@@ -46,6 +46,8 @@ def prepared(folder: Path, upstream_port: int, port: int, core: int) -> Iterator
     """Start a new, empty, durable database on this process's core and fill in the catalogue."""
     os.environ["AUTOROUTER_VAR_DIR"] = str(folder)
     os.environ["AUTOROUTER_PRIVATE_UPSTREAMS"] = f"127.0.0.1:{upstream_port}"
+    # One key sends all of the load, as much as a worker takes.
+    os.environ["AUTOROUTER_MAX_PARALLEL"] = "2000"
     os.environ["DJANGO_SETTINGS_MODULE"] = "autorouter_site.settings"
     database = EmbeddedPostgres(folder)
     os.environ["DATABASE_URL"] = database.url

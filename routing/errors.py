@@ -13,7 +13,7 @@ ApiError
   SlowUpload              408
   TooLarge                413
   HeadersTooLarge         431
-  RateLimited             429   every provider asked us to wait
+  RateLimited             429   every provider asked us to wait, or a key has too much under way
   ProviderError           502
   Unavailable             503   we cannot account for a request now
   UpstreamTimeout         504

@@ -4,17 +4,20 @@ import asyncio
 import logging
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
+from django.conf import settings
 from django.db import OperationalError, connection
 
 from activity import connections, reaper
 from activity.writer import Writer
-from routing.errors import Unavailable
+from routing.errors import ApiError, RateLimited, Unavailable
 from routing.health import Health, Turn
 from routing.snapshot import Snapshot
 from routing.sticky import Pins
@@ -47,6 +50,7 @@ class Process:
         self.upstream = upstream
         self.health = Health()
         self.exchanges: set[asyncio.Task[None]] = set()
+        self._of_key: Counter[int] = Counter()
         self.draining = False
         # The reaper runs in a thread, and waits there as well.
         self._closing, self._reaper_ends = asyncio.Event(), threading.Event()
@@ -89,18 +93,36 @@ class Process:
         await asyncio.gather(listener, reaping, return_exceptions=True)
         self._reads.close()
 
-    def run(self, exchange: Coroutine[Any, Any, None], turn: Turn | None) -> None:
+    def run(self, exchange: Coroutine[Any, Any, None], key_id: int, turn: Turn | None) -> None:
         """Run an exchange to its end in a task of its own, whatever becomes of its client.
 
-        Raises Unavailable where this process takes no more, and gives its turn back.
+        Raises Unavailable or RateLimited where this process, or this key, has enough to do, and
+        gives the turn back.
         """
-        if self.draining or len(self.exchanges) >= MOST_EXCHANGES:
+        try:
+            self._admit(key_id)
+        except ApiError:
             exchange.close()
             self.health.release(turn)
-            raise Unavailable("The server is busy or stopping; try again shortly.")
+            raise
         task = asyncio.create_task(exchange)
         self.exchanges.add(task)
-        task.add_done_callback(self.exchanges.discard)
+        self._of_key[key_id] += 1
+        task.add_done_callback(partial(self._ended, key_id))
+
+    def _admit(self, key_id: int) -> None:
+        if self.draining or len(self.exchanges) >= MOST_EXCHANGES:
+            raise Unavailable("The server is busy or stopping; try again shortly.")
+        most = settings.AUTOROUTER_MAX_PARALLEL
+        if self._of_key[key_id] >= most:
+            message = f"This key has {most} requests under way; try again when one has ended."
+            raise RateLimited(message, retry_after=1)
+
+    def _ended(self, key_id: int, exchange: asyncio.Task[None]) -> None:
+        self.exchanges.discard(exchange)
+        self._of_key[key_id] -= 1
+        if not self._of_key[key_id]:
+            del self._of_key[key_id]
 
     async def _keep_reaping(self) -> None:
         while not self._closing.is_set():

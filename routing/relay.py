@@ -72,7 +72,7 @@ class Exchange:
 
         A JSON answer is one part. Closing the generator tells the exchange that its client left.
         """
-        self._process.run(self._run(app), self._decision.turn)
+        self._process.run(self._run(app), self._account.key_id, self._decision.turn)
         is_out = False
         silence = streaming.KeepAlive(KEEP_ALIVE_SECONDS, self._keep_alive)
         try:

@@ -14,6 +14,7 @@ from tests.faults.stack import Stack, memory_kb, wait_until
 pytestmark = pytest.mark.slow
 
 FEW_FILES = 64
+PARALLEL = 20
 
 
 def goodput(
@@ -65,6 +66,42 @@ def test_one_tenant_that_floods_leaves_the_others_served(stack: Stack) -> None:
     assert ends(others) == {"done": 20}
     assert slowest < 2
     assert set(ends([one.result(60) for one in flood])) <= {"done", "refused"}
+
+
+@pytest.fixture
+def strict_gateway(stack: Stack, tmp_path: Path) -> Iterator[Gateway]:
+    """Another server on the same database, which allows each key few requests at once."""
+    (tmp_path / "static").mkdir()
+    listed = f"127.0.0.1:{stack.upstream.port}"
+    few = str(PARALLEL)
+    gateway = Gateway(tmp_path, listed, stack.database.url, AUTOROUTER_MAX_PARALLEL=few)
+    gateway.start()
+    yield gateway
+    gateway.close()
+
+
+def one_by_one(stack: Stack, secret: str, port: int) -> list[Seen]:
+    """Twenty requests, the slowest last."""
+    seen = [stack.clients.send(Ask(secret, port=port)).result(20) for _ in range(20)]
+    return sorted(seen, key=lambda one: one.seconds)
+
+
+def test_who_has_enough_under_way_is_told_at_once(stack: Stack, strict_gateway: Gateway) -> None:
+    flooding, quiet, port = stack.tenant(), stack.tenant(), strict_gateway.port
+    alone = one_by_one(stack, quiet, port)
+    wish = Ask(flooding, "faulty/stream-200", True, port=port)
+    flood = [stack.clients.send(wish) for _ in range(10 * PARALLEL)]
+    running = "SELECT count(*) FROM activity_generation WHERE status = 'open'"
+    wait_until(lambda: stack.sql(running) == [(PARALLEL,)], 10)
+    refused, beside = one_by_one(stack, flooding, port), one_by_one(stack, quiet, port)
+
+    print(f"told after {1000 * refused[-2].seconds:.0f} ms; the others' second slowest answer:")
+    print(f"alone {1000 * alone[-2].seconds:.0f} ms, beside {1000 * beside[-2].seconds:.0f} ms")
+    assert {(one.status, one.headers["retry-after"]) for one in refused} == {(429, "1")}
+    assert refused[-2].seconds < 0.1
+    assert ends(beside) == {"done": 20}
+    assert beside[-2].seconds < 1.5 * alone[-2].seconds + 0.05
+    assert ends([one.result(60) for one in flood]) == {"done": PARALLEL, "refused": 9 * PARALLEL}
 
 
 @pytest.fixture

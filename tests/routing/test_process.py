@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from activity import connections
+from routing.errors import RateLimited
 from routing.process import Process
 from routing.upstream import Upstream
 from tests.conftest import FakeProvider, in_db
@@ -30,6 +31,36 @@ async def test_closing_does_not_wait_for_a_reaper_that_looks_twice(process: Proc
     assert time.monotonic() - started < 2
     await dead.arefresh_from_db()
     assert dead.status == "open"
+
+
+async def run_for(process: Process, key_id: int) -> asyncio.Event:
+    """A running exchange of that key, and what ends it."""
+    ends = asyncio.Event()
+
+    async def exchange() -> None:
+        await ends.wait()
+
+    process.run(exchange(), key_id, None)
+    return ends
+
+
+async def test_a_key_has_so_many_requests_at_once_and_no_more(
+    process: Process, settings: Any
+) -> None:
+    settings.AUTOROUTER_MAX_PARALLEL = 2
+    first, second = [await run_for(process, 1) for _ in range(2)]
+
+    with pytest.raises(RateLimited) as refusal:
+        await run_for(process, 1)
+    others = [await run_for(process, 2) for _ in range(2)]
+    first.set()
+    await asyncio.sleep(0.01)
+    third = await run_for(process, 1)
+
+    assert (refusal.value.status, refusal.value.retry_after) == (429, 1)
+    [ends.set() for ends in (second, third, *others)]
+    await process.drain()
+    assert not process._of_key
 
 
 async def is_gone(other: psycopg.AsyncConnection[Any], name: str) -> bool:
