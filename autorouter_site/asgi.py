@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
-from autorouter_site import guard, watchdog  # noqa: E402 - Django must be set up first
+from autorouter_site import guard, listening, watchdog  # noqa: E402 - Django must be set up first
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
 from routing import errors  # noqa: E402
 from routing.api.chat import ChatCompletionsView  # noqa: E402
@@ -86,6 +86,7 @@ class Application:
     def _stop_gracefully(self) -> None:
         """Drain first; granian ends its workers on SIGINT as on SIGTERM, which is ours here."""
         if self._stopping is None:
+            listening.stop_listening()
             self._stopping = asyncio.ensure_future(self.process.drain())
             self._stopping.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
 

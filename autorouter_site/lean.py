@@ -96,8 +96,9 @@ class LeanHandler:
         request.process = process
         request.body_reader = body_reader
         response = await self._view(request)
-        if not body_reader.is_read:
-            # What is left of the body could be taken for another request.
+        if not body_reader.is_read or process.draining:
+            # What is left of the body could be taken for another request, and another request
+            # is for another worker.
             response["Connection"] = "close"
         await send_response(response, send)
 

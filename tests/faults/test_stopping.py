@@ -52,6 +52,8 @@ def test_replacing_both_workers_under_load_loses_nothing(stack: Stack) -> None:
 
     print(f"{len(seen)} requests: {dict(ends(seen))}")
     assert set(ends(seen)) <= {"done", "refused"}
+    # New connections go to the others; only what a worker took just before it began to drain.
+    assert ends(seen)["refused"] <= 0.03 * len(seen)
     assert {one.status for one in seen if one.end == "refused"} <= {503}
     assert all(one.headers["retry-after"] for one in seen if one.end == "refused")
 

@@ -6,6 +6,7 @@ import pytest
 
 from autorouter_site.lean import send_response
 from routing.streaming import EventStreamResponse
+from tests.conftest import Api
 
 TYPES = ["http.response.start", *["http.response.body"] * 3]
 
@@ -40,6 +41,15 @@ class Story:
 
     async def response(self) -> EventStreamResponse:
         return EventStreamResponse(await anext(self.parts), self.parts, "gen-1")
+
+
+async def test_a_connection_ends_with_an_answer_of_a_process_that_stops(api: Api) -> None:
+    before = await api.complete(model="nobody/none")
+    api.process.draining = True
+    after = await api.complete(model="nobody/none")
+
+    connection = [answer.headers.get("connection") for answer in (before, after)]
+    assert connection == [None, "close"]
 
 
 async def test_a_stream_is_sent_part_by_part_and_closed() -> None:

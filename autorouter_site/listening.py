@@ -1,0 +1,38 @@
+"""Stops listening before this worker stops serving, so that new connections go to the others."""
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def stop_listening() -> None:
+    """Close the sockets on which granian accepts, which it does itself only after the drain.
+
+    Each worker listens by itself on the same port (SO_REUSEPORT), and the kernel chooses among
+    those that do. The descriptor becomes one of an idle socket instead of a free number: granian
+    closes it in the end, and by then it could be another file's. Where there is no /proc, nothing
+    is closed, and a worker that drains answers with 503.
+    """
+    with socket.socket() as idle:
+        for descriptor in _listening():
+            os.dup2(idle.fileno(), descriptor, inheritable=False)
+
+
+def _listening() -> Iterator[int]:
+    links = tuple(DESCRIPTORS.iterdir()) if DESCRIPTORS.exists() else ()
+    for descriptor in (int(link.name) for link in links):
+        # The one of the listing itself is closed by now.
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and _accepts(descriptor):
+                yield descriptor
+
+
+def _accepts(descriptor: int) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as own:
+        is_tcp = own.family in (socket.AF_INET, socket.AF_INET6)
+        return is_tcp and bool(own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -1,0 +1,29 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from autorouter_site.listening import stop_listening
+
+
+def test_who_stops_listening_keeps_what_was_accepted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as client, listener.accept()[0] as accepted:
+            stop_listening()
+
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, timeout=2)
+            client.sendall(b"still here")
+            assert accepted.recv(100) == b"still here"
+
+
+def test_what_listens_to_this_machine_alone_is_left(tmp_path: Path) -> None:
+    path = str(tmp_path / "own")
+    with socket.socket(socket.AF_UNIX) as own, socket.socket(socket.AF_UNIX) as client:
+        own.bind(path)
+        own.listen()
+
+        stop_listening()
+
+        client.connect(path)
