@@ -56,17 +56,22 @@ class Stack:
 
     def __init__(self, folder: Path, workers: int = 2, disk: Path | None = None) -> None:
         """`disk` is where the database lives, if elsewhere."""
+        with ExitStack() as exits:
+            # What has started ends again where the rest does not start.
+            self._start(exits, folder, workers, disk or folder)
+            self._exits = exits.pop_all()
+
+    def _start(self, exits: ExitStack, folder: Path, workers: int, disk: Path) -> None:
         folder.chmod(0o711)
         (folder / "static").mkdir()
         self.folder, self.worker_count = folder, workers
-        self._exits = ExitStack()
-        self.database = EmbeddedPostgres(disk or folder)
-        self._exits.callback(self.database.stop)
+        self.database = EmbeddedPostgres(disk)
+        exits.callback(self.database.stop)
         self.database.start()
-        self.upstream: FaultyUpstream = self._exits.enter_context(start_upstream(folder))
+        self.upstream: FaultyUpstream = exits.enter_context(start_upstream(folder))
         socket_file = self.database.place.sockets / ".s.PGSQL.5432"
-        self.store = self._exits.enter_context(Proxy(socket_file))
-        self.back = self._exits.enter_context(Proxy(("127.0.0.1", self.upstream.port)))
+        self.store = exits.enter_context(Proxy(socket_file))
+        self.back = exits.enter_context(Proxy(("127.0.0.1", self.upstream.port)))
         listed = f"127.0.0.1:{self.upstream.port},127.0.0.1:{self.back.port}"
         through = f"postgres://autorouter@127.0.0.1:{self.store.port}/autorouter"
         self._environment = os.environ | {
@@ -80,13 +85,13 @@ class Stack:
         self._probe = self.tenant()
         self.replaced_at = 0.0
         self.gateway = Gateway(folder, listed, through)
-        self._exits.callback(self.gateway.close)
+        exits.callback(self.gateway.close)
         self.gateway.start(workers)
-        self.front = self._exits.enter_context(Proxy(("127.0.0.1", self.gateway.port)))
+        self.front = exits.enter_context(Proxy(("127.0.0.1", self.gateway.port)))
         self.celery: subprocess.Popen[bytes] | None = None
-        self._exits.callback(self.kill_celery)
+        exits.callback(self.kill_celery)
         self.clients = Clients(self.gateway.port)
-        self._exits.callback(self.clients.close)
+        exits.callback(self.clients.close)
 
     def _set_up(self) -> list[tuple[int, str]]:
         back = f"http://127.0.0.1:{self.back.port}/v1"
