@@ -1,11 +1,14 @@
 """Stops listening before this worker stops serving, so that new connections go to the others."""
 
+import logging
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -18,9 +21,12 @@ def stop_listening() -> None:
     closes it in the end, and by then it could be another file's. Where there is no /proc, nothing
     is closed, and a worker that drains answers with 503.
     """
-    with socket.socket() as idle:
-        for descriptor in _listening():
-            os.dup2(idle.fileno(), descriptor, inheritable=False)
+    try:
+        with socket.socket() as idle:
+            for descriptor in _listening():
+                os.dup2(idle.fileno(), descriptor, inheritable=False)
+    except OSError as error:
+        logger.warning("Still listening while draining: %s", error.strerror)
 
 
 def _listening() -> Iterator[int]:

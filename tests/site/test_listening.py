@@ -1,4 +1,7 @@
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,20 @@ def test_what_listens_to_this_machine_alone_is_left(tmp_path: Path) -> None:
         stop_listening()
 
         client.connect(path)
+
+
+@contextmanager
+def no_free_file() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_without_a_free_file_it_goes_on_listening(caplog: pytest.LogCaptureFixture) -> None:
+    with no_free_file():
+        stop_listening()
+
+    assert caplog.messages == ["Still listening while draining: Too many open files"]
