@@ -2,8 +2,8 @@
 
 A cue is a log-odds, added up per task; none decides alone. Weights are judged, not fitted: 3
 settles the task by itself, 2 is strong, 1 a hint; README.md says how often the sum is right.
-Praise, urgency, names of models and words such as "best", "route" or "hard" are no cues on
-purpose: a text must not be able to pick its model.
+Praise, urgency, names of models and words such as "best", "route", "hard", "complexity" or
+"label" are no cues on purpose: a text must not be able to pick its model.
 """
 
 # task, log-odds, words. A word stands in as many rows as it is ambiguous.
@@ -19,6 +19,8 @@ TASK_WORDS = (
     ("code", 2.0, "refactor repo repository codebase compile compiler git github npm pip docker"),
     ("code", 2.0, "code coding program programming programmer código codice программа программу"),
     ("code", 1.5, "algorithm snippet unittest pytest functions"),
+    ("code", 1.5, "distributed microservices backend frontend sharding replicas failover"),
+    ("code", 1.5, "latency throughput uptime middleware idempotent scalability scalable"),
     ("code", 1.5, "implement implementation binary recursion hashmap mutex threads goroutine"),
     ("code", 1.5, "funktion fonction función funzione функцию функция код programa programm"),
     ("code", 1.5, "dictionary tuple boolean database server query tests websocket celery"),
@@ -58,8 +60,8 @@ TASK_WORDS = (
     ("agent", 1.5, "book schedule calendar reservation reminder flight weather browse navigate"),
     ("agent", 1.5, "tool tools click terminal subtask workspace"),
     ("agent", 1.0, "search find order buy send call cancel update playlist alarm timer"),
-    ("extraction", 2.5, "extract classify classification categorize categorise sentiment label"),
-    ("extraction", 2.5, "extrahiere extraire extrae estrai извлеки klassifiziere classifier"),
+    ("extraction", 2.5, "extract classify classification categorize categorise sentiment"),
+    ("extraction", 2.5, "extrahiere extraire extrae estrai извлеки klassifiziere"),
     ("extraction", 1.5, "csv table json entities fields format keywords parse list spreadsheet"),
     ("extraction", 1.5, "category categories topic descriptor reviewer review rating stars"),
     ("extraction", 1.0, "sort column columns rows positive negative neutral invoice"),
@@ -125,43 +127,7 @@ TASK_MARKS = (
         2.5,
         ("\\frac", "\\sum", "\\int", "\\mathbb", "$$", "x^2", "∫", "∑", "√", "≤", "∀"),
     ),
-    ("extraction", 1.5, ('{"', "<xml", "|---", "label:")),
-)
-
-# task, log-odds, marks of scripts without spaces between words, and of those glued to particles.
-FOREIGN_MARKS = (
-    (
-        "code",
-        2.0,
-        ("代码", "函数", "编程", "プログラム", "関数", "코드", "함수", "دالة"),
-    ),
-    ("code:debugging", 2.0, ("报错", "调试", "バグ", "エラー", "오류", "버그", "خطأ")),
-    (
-        "math",
-        2.5,
-        ("证明", "方程", "積分", "证", "証明", "증명", "방정식", "برهن", "सिद्ध"),
-    ),
-    (
-        "knowledge",
-        1.0,
-        ("什么是", "为什么", "谁", "とは", "なぜ", "무엇", "왜", "ما هو", "क्या"),
-    ),
-    (
-        "writing",
-        2.0,
-        ("写一", "作文", "诗", "書いて", "小説", "써줘", "시를", "اكتب", "लिखो"),
-    ),
-    (
-        "summarization",
-        3.0,
-        ("总结", "摘要", "要約", "まとめて", "요약", "لخص", "सारांश"),
-    ),
-    ("translation", 3.5, ("翻译", "翻訳", "訳して", "번역", "ترجم", "अनुवाद")),
-    (
-        "chat",
-        3.0,
-        ("你好", "谢谢", "こんにちは", "ありがとう", "안녕", "مرحبا", "नमस्ते"),
-    ),
+    ("extraction", 1.5, ('{"', "<xml", "|---")),
 )
 
 # How much an expert would have to think: added up, then saturated (see analysis.complexity).
@@ -169,11 +135,12 @@ HARD_WORDS = (
     (1.6, "theorem lemma irrational homomorphism isomorphic topology eigenvalues manifold"),
     (1.6, "deadlock concurrency concurrent linearizable nondeterministic heisenbug mutex"),
     (1.4, "prove proof beweise beweis démontrer démontre demuestra dimostra докажи докажите"),
-    (1.2, "distributed consensus raft paxos cryptographic asymptotic np complexity kernel"),
+    (1.2, "distributed consensus raft paxos cryptographic asymptotic np kernel"),
     (1.0, "architecture scalable optimize optimise refactor migrate migration invariant proofs"),
     (1.0, "polynomial integral derivative differential quantum stochastic bayesian theorems"),
     (0.8, "debug debugging traceback segfault flaky thread threads async performance parallel"),
     (0.8, "algorithm derive rigorous rigorously tradeoffs implement integers modulo divisible"),
+    (0.6, "endpoint validate validates validation authentication pagination webhook schema"),
     (0.6, "design analyze analyse evaluate strategy equation matrix probability logic puzzle"),
     (0.4, "compare explain write code function plan why essay regex query sql solve"),
     (0.3, "exactly without unless except constraint constraints ensure satisfy"),
@@ -184,42 +151,28 @@ HARD_PHRASES = (
     (1.5, "for all|and only if|there exist|natural number|time complexity|edge cases"),
     (1.0, "step by step|from scratch|production ready|intermittent|under load|at scale"),
 )
-HARD_MARKS = (
-    (
-        1.5,
-        (
-            "证明",
-            "証明",
-            "증명",
-            "برهن",
-            "सिद्ध",
-            "竞态",
-            "死锁",
-            "デッドロック",
-            "교착",
-        ),
-    ),
-    (
-        0.8,
-        ("算法", "アルゴリズム", "알고리즘", "设计", "設計", "설계", "优化", "最適化"),
-    ),
-)
 EASY_WORDS = (
     (0.8, "hi hello hey hallo bonjour hola ciao olá привет thanks thank merci danke gracias"),
     (0.5, "convert miles km kilometers celsius fahrenheit pounds kg inches capital spell"),
     (0.4, "joke synonym rhyme weather timer alarm translate capitalize uppercase lowercase"),
 )
 
-# Words frequent in one of these languages and rare in the others; one is worth little, most win.
+# Words frequent in one of these languages; some are shared, one is worth little, most win.
 STOPWORDS = {
-    "en": "the and of is to are with that this for what how you it my",
-    "es": "el los las una para cómo qué está por del pero con es mi",
-    "fr": "le les une est pour dans avec vous je mon quel et des du",
-    "de": "der die das und ist nicht ein eine ich mit für wie auf den",
-    "pt": "o os uma não para você como com é meu em do da são",
-    "it": "il gli una è per come che di non con mio della sono",
+    "en": "the and of is to are with that this for what how you it my "
+    "your was which who when why have has not please would should if from did does",
+    "es": "el los las una para cómo qué está por del pero con es mi "
+    "un y de en cuál cuáles quién dónde cuándo este esta lo su tu mis más entre puedo puedes hay",
+    "fr": "le les une est pour dans avec vous je mon quel et des du "
+    "un de en ce cette ces au aux qui sur pas moi ma mes tu ton quelle quels comment où sont à",
+    "de": "der die das und ist nicht ein eine ich mit für wie auf den "
+    "dem des einen einem einer im ins vom zum zur von was wer warum wann welche mir mein bitte du",
+    "pt": "o os uma não para você como com é meu em do da são "
+    "um e de as no na ao à qual quais quem onde quando este esta isso minha mais entre posso há",
+    "it": "il gli una è per come che di non con mio della sono "
+    "un e lo del dei delle nel nella al alla da cosa qual quale chi dove quando questo questa più",
     "nl": "de het een en van ik niet voor met hoe dat mijn wat",
-    "pl": "jest nie się na jak czy to mnie dla proszę i w",
+    "pl": "jest nie się na jak czy mnie dla proszę gdzie kiedy przez",
     "tr": "bir ve bu için ile ne bana çok mi",
     "sv": "och att det som är en jag inte för hur på",
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine import cues
+from routing.engine import cues, lexicon
 from routing.engine.hashing import (
     Codes,
     Grams,
@@ -47,9 +47,6 @@ PASTED_WEIGHT = 0.15
 
 # Characters that many texts hold, the more common ones last; any other is rarer.
 COMMON = "=();:.,\n" + "zqjxkvbpygfwmucldrhsnioate "
-
-# Languages whose cues are marks, for want of spaces or because words carry endings.
-MARKED_LANGUAGES = frozenset({"zh", "ja", "ko", "ar", "hi"})
 
 LOWER_HALF = np.uint32(0xFFFF)
 
@@ -155,14 +152,11 @@ def _marks_of(weights: dict[str, Doubles]) -> tuple[_Mark, ...]:
 _TABLE = _table()
 _SCRIPTS = _script_table()
 _MARKS = _marks_of(_weights_of(cues.TASK_MARKS, ()))
-_FOREIGN_MARKS = _marks_of(_weights_of(cues.FOREIGN_MARKS, cues.HARD_MARKS))
-_IS_RAREST = np.zeros(1 << 16, dtype=np.bool_)
-_IS_RAREST[[ord(mark.rarest) for mark in _FOREIGN_MARKS]] = True
 
 
 def read_cues(text: str) -> Cues:
     """Sum up the cues of a text, each counted once however often it occurs."""
-    return _cues(hash_grams(clip(text)))
+    return _read(clip(text))[0]
 
 
 def read_features(text: str) -> Features:
@@ -171,11 +165,21 @@ def read_features(text: str) -> Features:
     Cost: README.md, CPU. The number of words is extrapolated to the whole text.
     """
     seen = clip(text)
-    grams = hash_grams(seen)
-    own = _cues(grams)
+    own, grams = _read(seen)
     if len(text) > len(seen):
         own = own._replace(words=own.words * len(text) // len(seen))
     return Features(own, grams, _dense(text, own, grams))
+
+
+def _read(seen: str) -> tuple[Cues, Grams]:
+    """Return cues and n-grams of a clipped text, its words in English as far as they are known."""
+    grams = hash_grams(seen)
+    found = _found(grams)
+    language = _language_of(grams, np.array([*found], dtype=np.intp))
+    english = None if language == "en" else lexicon.gloss(grams, language)
+    if english is not None:
+        grams, found = english, _found(english)
+    return _cues(grams, found, language), grams
 
 
 def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
@@ -191,13 +195,12 @@ def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
     return np.array(dense, dtype=np.float32)
 
 
-def _cues(grams: Grams) -> Cues:
+def _cues(grams: Grams, found: dict[int, float], language: str) -> Cues:
     # Sorted, so that the order of words does not change the last bit of a sum.
-    found = sorted(_found(grams).items())
-    rows = np.array([row for row, _ in found], dtype=np.intp)
-    sums = np.array([share for _, share in found]) @ _TABLE.weights.take(rows, axis=0)
-    language = _language_of(grams, rows)
-    for weights, share in _marks(grams.lowered, language):
+    ordered = sorted(found.items())
+    rows = np.array([row for row, _ in ordered], dtype=np.intp)
+    sums = np.array([share for _, share in ordered]) @ _TABLE.weights.take(rows, axis=0)
+    for weights, share in _marks(grams.lowered):
         sums = sums + share * weights
     return Cues(sums[:-1], float(sums[-1]), grams.word_count, language)
 
@@ -217,22 +220,12 @@ def _found(grams: Grams) -> dict[int, float]:
     return {rows[one]: share for one, share in shares.items() if one in rows}
 
 
-def _marks(lowered: str, language: str) -> Iterator[tuple[Doubles, float]]:
-    likely = [mark for mark in _MARKS if mark.rarest in lowered]
-    if language in MARKED_LANGUAGES:
-        likely += _foreign_marks(lowered)
+def _marks(lowered: str) -> Iterator[tuple[Doubles, float]]:
     long = len(lowered) > 2 * EDGE_LENGTH
-    for mark, _, weights in likely:
-        if mark in lowered:
+    for mark, rarest, weights in _MARKS:
+        if rarest in lowered and mark in lowered:
             inside = long and mark not in lowered[:EDGE_LENGTH] + lowered[-EDGE_LENGTH:]
             yield weights, PASTED_WEIGHT if inside else 1.0
-
-
-def _foreign_marks(lowered: str) -> list[_Mark]:
-    """Return the marks whose rarest character occurs, at once: 70 us one by one, 13 so."""
-    codes = np.frombuffer(lowered.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    seen = {chr(code) for code in set(codes[_IS_RAREST.take(codes, mode="clip")].tolist())}
-    return [mark for mark in _FOREIGN_MARKS if mark.rarest in seen]
 
 
 def _language_of(grams: Grams, rows: Indices) -> str:

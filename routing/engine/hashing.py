@@ -45,6 +45,8 @@ MODULUS = 1 << 32
 # A code point is no part of a word, part of one, or a word of its own (Chinese, Japanese kana).
 NO_WORD, IN_WORD, WHOLE_WORD = 0, 1, 2
 UNSPACED = ((0x3041, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x0E01, 0x0E5B))
+# Vowel signs of India's scripts stand within words; full stops and the sign of omission do not.
+INDIC, INDIC_MARKS = slice(0x0900, 0x0E00), [0x0964, 0x0965, 0x0970]
 PLANE = 0x10000
 LAST_SPACE = 0x3000
 LETTERS_PER_WORD = 5
@@ -96,7 +98,8 @@ class _Spelt(NamedTuple):
     foreign: int
 
 
-def _powers(base: int, count: int) -> Codes:
+def powers(base: int, count: int) -> Codes:
+    """Return the first powers of a number modulo MODULUS, (count,)."""
     powers = [1]
     for _ in range(count - 1):
         powers.append(powers[-1] * base % MODULUS)
@@ -106,15 +109,16 @@ def _powers(base: int, count: int) -> Codes:
 def _classes() -> NDArray[np.uint8]:
     codes = map(chr, range(PLANE))
     table = np.fromiter((char.isalnum() for char in codes), dtype=np.uint8, count=PLANE)
+    table[INDIC], table[INDIC_MARKS] = IN_WORD, NO_WORD
     for first, last in UNSPACED:
         table[first : last + 1] = WHOLE_WORD
     return table
 
 
-_POWERS = _powers(BASE, LIMIT)
+_POWERS = powers(BASE, LIMIT)
 # Of the NULs around a text as well, whose powers do not matter.
 _POWERS_BETWEEN = np.concatenate([_POWERS[:1], _POWERS, _POWERS[:PADDING]])
-_INVERSES = _powers(pow(BASE, -1, MODULUS), LIMIT)
+_INVERSES = powers(pow(BASE, -1, MODULUS), LIMIT)
 _MIXED_INVERSES = _INVERSES * MIXER
 _BASE = np.uint32(BASE)
 _CLASSES = _classes()
@@ -170,6 +174,26 @@ def hash_grams(text: str) -> Grams:
         digits=spelt.digits / size,
         symbols=spelt.symbols / size,
         foreign=spelt.foreign / size,
+    )
+
+
+def with_words(grams: Grams, words: Codes, starts: Indices) -> Grams:
+    """Return n-grams with the hashes of other words, (w,), in the place of a text's own."""
+    hashes = _runs(words)
+    every = np.concatenate([hashes * MIXER, _edges(hashes, len(words)), _END])
+    every >>= SHIFT
+    every[len(hashes) :] += _KIND
+    every[-1:] = _END
+    every.sort()
+    rows = every.take((every[1:] != every[:-1]).nonzero()[0]).astype(np.intp)
+    first_edge = int(rows.searchsorted(BUCKETS))
+    rows[:first_edge] += BUCKETS
+    characters = grams.sizes[0]
+    return grams._replace(
+        rows=np.concatenate([grams.rows[:characters], rows]),
+        sizes=(characters, first_edge, len(rows) - first_edge),
+        hashes=hashes,
+        starts=starts,
     )
 
 
@@ -237,9 +261,13 @@ def _words(sums: Codes, spelt: _Spelt) -> tuple[Indices, Codes]:
     else:
         bounds = parted.nonzero()[0]
         starts, ends = bounds[::2], bounds[1::2]
-    ones = (sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts)
+    return starts, _runs((sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts))
+
+
+def _runs(ones: Codes) -> Codes:
+    """Return the hashes of words, and behind them of pairs and triples of them."""
     twos = ones[:-1] * _BASE + ones[1:]
-    return starts, np.concatenate([ones, twos, twos[:-1] * _BASE + ones[2:]])
+    return np.concatenate([ones, twos, twos[:-1] * _BASE + ones[2:]])
 
 
 def _rows(sums: Codes, hashes: Codes, words: int) -> tuple[Indices, tuple[int, int, int]]:

@@ -28,7 +28,7 @@ QUALITIES = 10_000
 # the posterior to fifths. With the steps of quality in selection.py, that was the choice of twelve
 # that kept most picks at 7 over a typo (README.md) at the same spend; tenths kept two points less.
 DIFFICULTY_STEP = (HARDEST - EASIEST) / 5
-LOG_TOKENS_STEP = 0.35
+LOG_TOKENS_STEP = 0.36
 POSTERIOR_STEP = 0.2
 
 # Half an 80 % interval of a normal distribution, in standard deviations.

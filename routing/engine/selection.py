@@ -36,10 +36,10 @@ TIERS = {"low": 9, "medium": 7, "high": 5, "xhigh": 3, "max": 1}
 COST_SCALE_USD = 1e-2
 
 # What one unit of g is worth at 0 to 9, in 1e-8 of quality. Over the same prompts each step divides
-# the typical spend by 1.6 to 1.9 down to 7, and by 2.4 to 3.2 from there to 10 (README.md).
+# the typical spend by 1.7 to 2.0 down to 7, and by 2.7 to 2.8 from there to 10 (README.md).
 PRICE_OF_MONEY = (
-    *(0, 40, 96, 1_030, 7_270, 2_100_000),
-    *(6_420_000, 15_500_000, 44_000_000, 105_000_000),
+    *(0, 23, 96, 1_030, 7_270, 2_100_000),
+    *(6_420_000, 17_000_000, 48_000_000, 102_000_000),
 )
 
 # The steps of quality, and the parts of w that they and quality itself make up.

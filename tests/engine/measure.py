@@ -71,6 +71,11 @@ MARKDOWN = (
     "    return x + 1\n```\n\nWhy does it fail when x is None? I debugged it for an hour.\n"
 )
 
+GERMAN = (
+    "Erkläre mir bitte, wie eine Wärmepumpe arbeitet und warum sie im Winter weniger Strom braucht "
+    "als eine Heizung mit Heizstab. Schreibe danach einen kurzen Brief an meine Vermieterin. "
+)
+
 
 def pools() -> list[list[Prediction]]:
     return [predict(analyse_text(text), POOL) for text in TEXTS.values()]
@@ -173,7 +178,8 @@ def rank_at(pool: Sequence[Prediction], price: int) -> Ranked:
 
 def cpu() -> Iterator[str]:
     prose = "\n\n".join(TEXTS.values())
-    for name, source in (("prompts", prose), ("Markdown with code", MARKDOWN * 400)):
+    others = (("Markdown with code", MARKDOWN * 400), ("German", GERMAN * 60))
+    for name, source in (("prompts", prose), *others):
         for length in (400, 4000):
             middle, last = min(timed(source, length) for _ in range(ROUNDS))
             yield f"{name}, {length} characters: p50 {middle:.3f} ms, p99 {last:.3f} ms"

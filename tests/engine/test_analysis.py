@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.engine.analysis import TASKS, analyse, forget, read
-from routing.engine.cues import FOREIGN_MARKS, HARD_MARKS
-from routing.engine.features import _foreign_marks, read_cues
+from routing.engine.features import read_cues
 from routing.engine.tasks import KIND_OF
 from tests.engine.candidates import analyse_text
 from tests.engine.prompts import PROMPTS
@@ -352,10 +351,3 @@ def test_politeness_around_a_task_is_not_chat():
     polite = f"Hello! Thanks, hi, how are you? {TEXTS['hard-proof']} Thank you, bye!"
 
     assert analyse_text(polite).tasks["chat:smalltalk"] < 0.05
-
-
-def test_a_foreign_mark_is_found_by_its_rarest_character():
-    marks = {mark for *_, row in (*FOREIGN_MARKS, *HARD_MARKS) for mark in row}
-
-    for mark in marks:
-        assert mark in {one.text for one in _foreign_marks(f"🙂 {mark}.")}

@@ -55,6 +55,16 @@ def test_foreign_templates_are_left_out_with_their_family():
     assert [one.name for one in judge_languages(trial)] == ["first, de", "first, en"]
 
 
+def test_the_same_in_english_is_judged_by_the_heads_of_the_family():
+    trial = make_trial([("first", "en"), ("languages-first", "de"), ("second", "en")])
+    parallel = make_trial([("languages-first", "en")])
+
+    verdicts = list(judge_languages(trial, parallel))
+
+    assert [one.name for one in verdicts] == ["first, de", "first, en", "first, en, same"]
+    assert verdicts[-1].accuracy > 0.95
+
+
 def test_languages_are_judged_task_by_task():
     trial = make_trial([("first", "en"), ("languages-first", "de"), ("second", "en")])
     few = [one for one in trial.examples if one.task == "code:sql" or not one.text.endswith("7")]

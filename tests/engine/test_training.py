@@ -12,10 +12,10 @@ from routing.engine.tasks import TASKS
 from routing.engine.training import artefact
 from routing.engine.training.design import COLUMNS, design_of
 from routing.engine.training.difficulty import fit_difficulty
-from routing.engine.training.examples import mistyped, without_form
+from routing.engine.training.examples import mistyped, steered, without_form
 from routing.engine.training.fitting import Heads, Plan, fit, scores_of, softmax_residual
 from routing.engine.training.labels import task_of
-from routing.engine.training.templating import make_examples
+from routing.engine.training.templating import make_examples, make_parallel
 
 SIZE_LIMIT = 3 * 2**20
 
@@ -91,6 +91,25 @@ def test_labels_stand_for_tasks(label, sub, task):
 )
 def test_form_of_a_data_set_is_stripped(text, bare):
     assert without_form(text) == bare
+
+
+def test_steered_prompts_keep_their_own_words():
+    random = Random(1)
+    texts = [steered("Sort a list.", random) for _ in range(200)]
+
+    assert all("Sort a list." in text for text in texts)
+    assert 0.2 < sum(text != "Sort a list." for text in texts) / len(texts) < 0.4
+
+
+def test_parallel_prompts_match_german_ones_task_by_task():
+    templates = {(one.template.removeprefix("en:"), one.task) for one in make_parallel(1)}
+    german = {
+        (one.template.removeprefix("de:"), one.task)
+        for one in make_examples(1)
+        if one.language == "de"
+    }
+
+    assert templates == german
 
 
 def test_typo_keeps_the_letters():

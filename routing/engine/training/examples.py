@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -114,15 +115,15 @@ def _pasted(example: Example, matter: str, random: Random) -> Example:
     return replace(example, text=f"{example.text}\n\n{cut}")
 
 
-def steered(examples: Sequence[Example], random: Random) -> list[Example]:
+def steered(text: str, random: Random) -> str:
     """Add to some prompts, in front or behind, a sentence that says nothing of the task."""
-    idle = json.loads(STEERING.read_text(encoding="utf-8"))
-    return [
-        replace(one, text=_added(one.text, random.choice(idle), random))
-        if random.random() < STEERED
-        else one
-        for one in examples
-    ]
+    return _added(text, random.choice(_idle()), random) if random.random() < STEERED else text
+
+
+@cache
+def _idle() -> list[str]:
+    sentences: list[str] = json.loads(STEERING.read_text(encoding="utf-8"))
+    return sentences
 
 
 def _added(text: str, sentence: str, random: Random) -> str:

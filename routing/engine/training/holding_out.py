@@ -29,9 +29,13 @@ from routing.engine.training.design import Design, Floats, design_of
 from routing.engine.training.difficulty import read_graded
 from routing.engine.training.examples import Example, without_form
 from routing.engine.training.fitting import Heads, fit, scores_of, softmax, softmax_residual
+from routing.engine.training.templating import make_parallel
 
 # What holds the templates of the other languages, beside the family of the same name.
 FOREIGN = "languages-"
+
+# Names the verdict on English prompts that say what the foreign ones say.
+SAME = "en, same"
 
 # The source whose prompts come with tools in the request; judged without and with one.
 WITH_TOOLS = "bfcl_v4"
@@ -81,6 +85,14 @@ def prepare(data_dir: Path) -> Trial:
     return Trial(examples, rough, design_of(read_features(one.text) for one in examples))
 
 
+def in_parallel(trial: Trial) -> Trial:
+    """Return the English of foreign prompts, but for those that are among a trial's examples."""
+    known = {_key(one.text) for one in trial.examples}
+    examples = [one for one in make_parallel(recipe.SEED) if _key(one.text) not in known]
+    design = design_of(read_features(one.text) for one in examples)
+    return Trial(examples, design, design)
+
+
 def judge_sources(trial: Trial) -> Iterator[Verdict]:
     """Yield a verdict on each source left out; a family of templates is judged in English.
 
@@ -94,22 +106,30 @@ def judge_sources(trial: Trial) -> Iterator[Verdict]:
             yield _verdict(f"{name}, tool", _judged(trial, heads, rows, TOOLS_LOG_ODDS))
 
 
-def judge_languages(trial: Trial) -> Iterator[Verdict]:
+def judge_languages(trial: Trial, parallel: Trial | None = None) -> Iterator[Verdict]:
     """Yield a verdict on each language of each family left out, on the tasks that all of them have.
 
-    The share right is the mean over tasks, which languages have in different proportions.
+    The share right is the mean over tasks, which languages have in different proportions. Prompts
+    that say in English what foreign ones say are judged by the same heads, where given.
     """
     for name in sorted({family_of(one.source) for one in trial.examples if one.language != "en"}):
         heads, seen = _left_out(trial, name)
         spoken = _by_language(trial.examples, seen)
         tasks = [{trial.examples[row].task for row in rows} for rows in spoken.values()]
         shared = set.intersection(*tasks)
-        for language, every in sorted(spoken.items()):
-            rows = np.array([row for row in every if trial.examples[row].task in shared])
-            judged = _judged(trial, heads, rows)
-            task_of = recipe.targets_of(trial.examples)[rows]
-            even = np.mean([judged.right[task_of == task].mean() for task in set(task_of)])
-            yield _verdict(f"{name}, {language}", judged)._replace(accuracy=float(even))
+        for language, rows in sorted(spoken.items()):
+            yield _evenly(f"{name}, {language}", trial, heads, rows, shared)
+        if parallel is not None:
+            own = [family_of(one.source) == name for one in parallel.examples]
+            yield _evenly(f"{name}, {SAME}", parallel, heads, np.flatnonzero(own), shared)
+
+
+def _evenly(name: str, trial: Trial, heads: Heads, every: Rows, tasks: set[str]) -> Verdict:
+    rows = np.array([row for row in every if trial.examples[row].task in tasks])
+    judged = _judged(trial, heads, rows)
+    task_of = recipe.targets_of(trial.examples)[rows]
+    even = np.mean([judged.right[task_of == task].mean() for task in set(task_of)])
+    return _verdict(name, judged)._replace(accuracy=float(even))
 
 
 def judge_data_sets(data_dir: Path) -> list[Group]:

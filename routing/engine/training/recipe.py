@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -87,8 +88,8 @@ def prepared(data_dir: Path) -> list[Example]:
 
 def roughened_texts(examples: Sequence[Example], random: Random) -> Iterator[str]:
     """Yield the texts as trained on: steered, with pasted matter, mistyped and cut at random."""
-    pasted = with_matter(steered(examples, random), random)
-    return (roughened(one.text, random) for one in pasted)
+    talking = [replace(one, text=steered(one.text, random)) for one in examples]
+    return (roughened(one.text, random) for one in with_matter(talking, random))
 
 
 def targets_of(examples: Sequence[Example]) -> NDArray[np.intp]:
@@ -116,14 +117,14 @@ def weights_of(examples: Sequence[Example]) -> Floats:
 def fit_numbers(examples: Sequence[Example], graded: Sequence[Graded]) -> Heads:
     """Fit difficulty and the logarithm of the answer's tokens."""
     judged = [(one.text, one.source, hardness_of(one)) for one in examples if hardness_of(one)]
-    texts = [text for text, _, _ in judged] + [one.text for one in graded]
+    random = Random(SEED)  # noqa: S311 - it has to be repeatable.
+    texts = [steered(text, random) for text, _, _ in judged] + [one.text for one in graded]
     groups = [source for _, source, _ in judged] + [one.dataset for one in graded]
     targets = np.array(
         [numbers_of(difficulty_of(hardness), 0.0) for _, _, hardness in judged]
         + [numbers_of(one.level + one.own, one.log_length) for one in graded],
         dtype=np.float32,
     )
-    random = Random(SEED)  # noqa: S311 - it has to be repeatable.
     design = design_of(read_features(roughened(text, random)) for text in texts)
     residual = squared_residual(targets, group_weights(groups))
     heads = fit(design, 2, residual, plan=NUMBER_PLAN)

@@ -65,16 +65,29 @@ def _english(slots: Slots, random: Random) -> Iterator[Example]:
 def _foreign(slots: Slots, random: Random) -> Iterator[Example]:
     languages = json.loads((FOLDER / "languages.json").read_text(encoding="utf-8"))
     for language, templates in languages.items():
-        own = {**slots, "_sentences": templates["_sentences"]}
-        for task, rows in templates.items():
-            if task == "_sentences":
-                continue
-            for at, template in enumerate(rows):
-                source = f"languages-{FOREIGN_FAMILIES[at % 3]}"
-                hardness = float(HARDNESS.get(task, USUAL_HARDNESS))
-                for text in _fill(template, own, random, PER_FOREIGN_TEMPLATE):
-                    name = f"{language}:{task}:{at}"
-                    yield Example(text, task, source, name, hardness, language)
+        yield from _spoken(language, templates, slots, random)
+
+
+def make_parallel(seed: int) -> list[Example]:
+    """Fill what the German templates say, put into English: to judge by, never to train on."""
+    slots = json.loads((FOLDER / "slots.json").read_text(encoding="utf-8"))
+    templates = json.loads((FOLDER / "parallel.json").read_text(encoding="utf-8"))
+    return list(_spoken("en", templates, slots, Random(seed)))  # noqa: S311 - repeatable.
+
+
+def _spoken(
+    language: str, templates: Mapping[str, Sequence[str]], slots: Slots, random: Random
+) -> Iterator[Example]:
+    own = {**slots, "_sentences": templates["_sentences"]}
+    for task, rows in templates.items():
+        if task == "_sentences":
+            continue
+        for at, template in enumerate(rows):
+            source = f"languages-{FOREIGN_FAMILIES[at % 3]}"
+            hardness = float(HARDNESS.get(task, USUAL_HARDNESS))
+            for text in _fill(template, own, random, PER_FOREIGN_TEMPLATE):
+                name = f"{language}:{task}:{at}"
+                yield Example(text, task, source, name, hardness, language)
 
 
 def _fill(template: str, slots: Slots, random: Random, count: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Makes the router's artefact anew from labelled and graded prompts, or judges how it is made."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from routing.engine import heads
 from routing.engine.evaluation.text import group_lines
 from routing.engine.training import holding_out, recipe
+
+
+def judged(trial: holding_out.Trial, held_out: str) -> Iterator[holding_out.Verdict]:
+    if held_out == "languages":
+        return holding_out.judge_languages(trial, holding_out.in_parallel(trial))
+    return holding_out.judge_sources(trial)
 
 
 class Command(BaseCommand):
@@ -36,9 +43,7 @@ class Command(BaseCommand):
             return
         if options["hold_out"]:
             trial = holding_out.prepare(options["data_dir"])
-            languages = options["hold_out"] == "languages"
-            judge = holding_out.judge_languages if languages else holding_out.judge_sources
-            for one in judge(trial):
+            for one in judged(trial, options["hold_out"]):
                 figures = f"{one.n:6d}  right {one.accuracy:6.1%}  ECE {one.ece:.3f}"
                 self.stdout.write(f"{one.name:22s}{figures}")
             return
