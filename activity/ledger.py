@@ -4,6 +4,9 @@ Each takes one JSON array and works on all of its rows at once. Those that begin
 parts: together() makes one statement of several, so that a batch of any size is one round trip and
 one commit. The parts of a statement do not see each other's changes, so no two of them may change
 the same row. Amounts travel as strings and arrive as exact NUMERIC.
+
+A plan is made once, perhaps while a table was empty, and must suit it when it is large: rows are
+found by `= ANY` of their keys, for which PostgreSQL reads an index and nothing else.
 """
 
 from decimal import Decimal
@@ -33,20 +36,25 @@ ON CONFLICT (owner, period) DO NOTHING
 """.replace("PERIOD", PERIOD)
 
 LOCK_SPEND_ROWS = """
-SELECT s.owner, r.kind, s.period, s.spent, s.reserved
-FROM activity_spend s
-JOIN (
+WITH wanted AS (
     SELECT DISTINCT owner, kind, PERIOD AS period
     FROM jsonb_to_recordset(%s::jsonb) AS b(owner text, kind text)
-) r ON s.owner = r.owner AND s.period = r.period
+)
+SELECT s.owner, r.kind, s.period, s.spent, s.reserved
+FROM activity_spend s
+JOIN wanted r ON s.owner = r.owner AND s.period = r.period
+WHERE s.owner = ANY(ARRAY(SELECT owner FROM wanted))
 ORDER BY s.owner, s.period
 FOR UPDATE OF s
 """.replace("PERIOD", PERIOD)
 
 RESERVE = """
-UPDATE activity_spend s SET reserved = s.reserved + r.amount
-FROM jsonb_to_recordset(%s::jsonb) AS r(owner text, period text, amount numeric)
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(owner text, period text, amount numeric)
+)
+UPDATE activity_spend s SET reserved = s.reserved + r.amount FROM wanted r
 WHERE s.owner = r.owner AND s.period = r.period
+    AND s.owner = ANY(ARRAY(SELECT owner FROM wanted))
 """
 
 INSERT_GENERATIONS = """
@@ -72,18 +80,27 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(
 
 # A fallback: an attempt that arrives after the settlement is none of the generation's calls.
 INSERT_FALLBACKS = """
+calling_again AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(
+    generation_id text, number smallint, model text, provider text, upstream_model text)),
 called_again AS (INSERT INTO activity_attempt (generation_id, number, model, provider,
     upstream_model)
 SELECT generation_id, number, r.model, r.provider, upstream_model
-FROM jsonb_to_recordset(%s::jsonb) AS r(
-    generation_id text, number smallint, model text, provider text, upstream_model text)
-JOIN activity_generation g ON g.id = r.generation_id AND g.status = 'open')
+FROM calling_again r JOIN activity_generation g ON g.id = r.generation_id
+WHERE g.id = ANY(ARRAY(SELECT generation_id FROM calling_again)) AND g.status || '' = 'open')
 """
 
 # The guard "status = 'open'" makes a settlement happen once, however often it is sent; only what
 # it really changed moves money. A proposed row must pass the checks before its conflict is seen,
-# so a release travels as a positive amount and is subtracted in the update.
+# so a release travels as a positive amount and is subtracted in the update. A plain comparison of
+# the status would lead PostgreSQL to the index of open rows, which is as long as streams are many.
 SETTLE_ROWS = """
+settling AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(
+    id text, status text, routed_model text, provider text, upstream_id text,
+    attempts smallint, finish_reason text, native_finish_reason text, error_code smallint,
+    error_type text, prompt_tokens bigint, cached_tokens bigint, cache_write_tokens bigint,
+    completion_tokens bigint, reasoning_tokens bigint, usage_source text,
+    usage_anomaly boolean, cost numeric, prices jsonb, cost_lines jsonb,
+    first_token_ms integer, latency_ms integer)),
 settled AS (
     UPDATE activity_generation g SET
         status = r.status, settled_at = now(), routed_model = r.routed_model,
@@ -95,14 +112,8 @@ settled AS (
         usage_source = r.usage_source, usage_anomaly = r.usage_anomaly, cost = r.cost,
         prices = r.prices, cost_lines = r.cost_lines, first_token_ms = r.first_token_ms,
         latency_ms = r.latency_ms
-    FROM jsonb_to_recordset(%s::jsonb) AS r(
-        id text, status text, routed_model text, provider text, upstream_id text,
-        attempts smallint, finish_reason text, native_finish_reason text, error_code smallint,
-        error_type text, prompt_tokens bigint, cached_tokens bigint, cache_write_tokens bigint,
-        completion_tokens bigint, reasoning_tokens bigint, usage_source text,
-        usage_anomaly boolean, cost numeric, prices jsonb, cost_lines jsonb,
-        first_token_ms integer, latency_ms integer)
-    WHERE g.id = r.id AND g.status = 'open'
+    FROM settling r
+    WHERE g.id = r.id AND g.id = ANY(ARRAY(SELECT id FROM settling)) AND g.status || '' = 'open'
     RETURNING g.key_id, g.user_id, g.created_at, g.cost, g.reserved, g.reserved_in
 )
 """
@@ -152,26 +163,30 @@ SETTLE = f"{SETTLE_ROWS}, {MOVE_MONEY}"
 INTERRUPT = f"{INTERRUPT_ROWS}, {MOVE_MONEY}"
 
 CHECKPOINT = """
+reaching AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(
+    generation_id text, number smallint, prompt_tokens bigint, completion_tokens bigint,
+    first_token_ms integer)),
 reached AS (UPDATE activity_attempt a SET
     prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,
     first_token_ms = r.first_token_ms
-FROM jsonb_to_recordset(%s::jsonb) AS r(
-    generation_id text, number smallint, prompt_tokens bigint, completion_tokens bigint,
-    first_token_ms integer)
-WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open')
+FROM reaching r
+WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open'
+    AND a.generation_id = ANY(ARRAY(SELECT generation_id FROM reaching)))
 """
 
 END_ATTEMPTS = """
+ending AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(
+    generation_id text, number smallint, status text, http_status smallint, error_type text,
+    first_token_ms integer, latency_ms integer, prompt_tokens bigint, completion_tokens bigint,
+    operator_cost numeric)),
 ended AS (UPDATE activity_attempt a SET
     status = r.status, http_status = r.http_status, error_type = r.error_type,
     first_token_ms = r.first_token_ms, latency_ms = r.latency_ms,
     prompt_tokens = r.prompt_tokens, completion_tokens = r.completion_tokens,
     operator_cost = r.operator_cost
-FROM jsonb_to_recordset(%s::jsonb) AS r(
-    generation_id text, number smallint, status text, http_status smallint, error_type text,
-    first_token_ms integer, latency_ms integer, prompt_tokens bigint, completion_tokens bigint,
-    operator_cost numeric)
-WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open')
+FROM ending r
+WHERE a.generation_id = r.generation_id AND a.number = r.number AND a.status = 'open'
+    AND a.generation_id = ANY(ARRAY(SELECT generation_id FROM ending)))
 """
 
 ABANDON_ATTEMPTS = """

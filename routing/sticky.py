@@ -39,14 +39,17 @@ ON CONFLICT (key) DO UPDATE SET
 """
 
 REFRESH = """
-refreshed AS (UPDATE routing_pin p SET last_success = now()
-FROM jsonb_to_recordset(%s::jsonb) AS r(key text, idle float8)
-WHERE p.key = r.key AND p.last_success > now() - make_interval(secs => r.idle))
+refreshing AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(key text, idle float8)),
+refreshed AS (UPDATE routing_pin p SET last_success = now() FROM refreshing r
+WHERE p.key = r.key AND p.last_success > now() - make_interval(secs => r.idle)
+    AND p.key = ANY(ARRAY(SELECT key FROM refreshing)))
 """
 
 DROP = """
-dropped AS (DELETE FROM routing_pin p USING jsonb_to_recordset(%s::jsonb) AS r(
-    key text, endpoint_id bigint) WHERE p.key = r.key AND p.endpoint_id = r.endpoint_id)
+dropping AS (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS r(key text, endpoint_id bigint)),
+dropped AS (DELETE FROM routing_pin p USING dropping r
+WHERE p.key = r.key AND p.endpoint_id = r.endpoint_id
+    AND p.key = ANY(ARRAY(SELECT key FROM dropping)))
 """
 
 

@@ -34,8 +34,8 @@ MUTANTS = (
         (
             Edit(
                 "activity/ledger.py",
-                "WHERE g.id = r.id AND g.status = 'open'",
-                "WHERE g.id = r.id",
+                "SELECT id FROM settling)) AND g.status || '' = 'open'",
+                "SELECT id FROM settling))",
             ),
         ),
         (

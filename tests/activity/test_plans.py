@@ -1,0 +1,58 @@
+"""How PostgreSQL finds the rows of our statements: by index, while a table is empty as well."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from activity import connections, ledger
+from routing import sticky
+
+TABLES = ("activity_generation", "activity_attempt", "activity_spend", "routing_pin")
+STATEMENTS = {
+    "lock spend": ledger.LOCK_SPEND_ROWS,
+    "reserve": ledger.RESERVE,
+    "fallback": ledger.together(ledger.INSERT_FALLBACKS),
+    "checkpoint": ledger.together(ledger.CHECKPOINT),
+    "settle": ledger.together(ledger.SETTLE, ledger.END_ATTEMPTS),
+    "interrupt": ledger.together(ledger.INTERRUPT, ledger.ABANDON_ATTEMPTS),
+    "pin": ledger.together(sticky.SET),
+    "refresh": ledger.together(sticky.REFRESH),
+    "drop": ledger.together(sticky.DROP),
+    "find": sticky.FIND,
+}
+
+
+@pytest.fixture
+async def database(async_db: None) -> AsyncIterator[AsyncConnection[Any]]:
+    async with await connections.connect("autorouter-tests") as database:
+        yield database
+
+
+async def plan_of(database: AsyncConnection[Any], statement: str) -> str:
+    """The plan that is kept for a prepared statement, whatever its parameters."""
+    explain = f"EXPLAIN (GENERIC_PLAN, COSTS OFF) {ledger.numbered(statement)}"
+    lines = await (await database.execute(explain)).fetchall()
+    return "\n".join(line for (line,) in lines)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_no_statement_reads_a_table_whole(database: AsyncConnection[Any], name: str) -> None:
+    plan = await plan_of(database, STATEMENTS[name])
+
+    assert not [table for table in TABLES if f"Seq Scan on {table}" in plan], plan
+
+
+@pytest.mark.parametrize("name", ["settle", "fallback"])
+async def test_open_streams_of_others_are_not_looked_at(
+    database: AsyncConnection[Any], name: str
+) -> None:
+    assert "generation_open_by_worker" not in await plan_of(database, STATEMENTS[name])
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "settle", "refresh", "drop", "reserve"])
+async def test_rows_are_found_by_their_keys(database: AsyncConnection[Any], name: str) -> None:
+    plan = await plan_of(database, STATEMENTS[name])
+
+    assert "= ANY (" in plan, plan
