@@ -1,7 +1,7 @@
 """The auto router's pool as a request sees it: which models it may choose, and who is out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from routing import eligibility
 from routing.catalog import Catalogue, Model, Offer
@@ -53,7 +53,7 @@ def _usual(catalogue: Catalogue, needs: Needs) -> Needs:
     answer = needs.max_tokens or 1
     if answer > catalogue.least_answer or needs.prompt_tokens + answer > catalogue.least_context:
         return needs
-    return replace(needs, prompt_tokens=0, max_tokens=None)
+    return Needs(needs.inputs, needs.outputs, needs.parameters, 0, None)
 
 
 def _find(
