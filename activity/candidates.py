@@ -20,7 +20,7 @@ def store(candidates: Iterable[Candidate]) -> str:
 
 
 def read(stored: Any) -> list[Mapping[str, Any]]:
-    """The values of each candidate by name; of what is no such text, nothing."""
+    """The values of each candidate by name; of the lists of older rows, nothing."""
     if not isinstance(stored, str):
         return []
     return [dict(zip(NAMES, values, strict=True)) for values in orjson.loads(stored)]

@@ -83,7 +83,9 @@ class Reads:
     async def _read(self, reader: Database, text: str, parameters: Sequence[Any]) -> Rows:
         try:
             [rows] = await reader.run((text, parameters))
-            return rows
-        finally:
-            if not reader.closed:
-                self._idle.append(reader)
+        except BaseException:
+            # Its prepared statement may be at fault, as after a migration.
+            reader.close()
+            raise
+        self._idle.append(reader)
+        return rows

@@ -5,7 +5,9 @@ with the event loop anew for each statement, which took 125 us of CPU where this
 """
 
 import asyncio
+import select
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -40,6 +42,8 @@ class Database:
         self._answered: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._socket = self._pq.socket
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
         self._is_writing = False
         self.closed = False
         self._loop.add_reader(self._socket, self._readable)
@@ -48,8 +52,10 @@ class Database:
         """Leave at once, whatever the server still does."""
         if not self.closed:
             self.closed = True
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+            # libpq may have closed the socket already, which asyncio may trip over.
+            for remove in (self._loop.remove_reader, self._loop.remove_writer):
+                with suppress(OSError):
+                    remove(self._socket)
             self._pq.finish()
 
     async def run(self, *queries: Query) -> list[Rows]:
@@ -90,9 +96,11 @@ class Database:
         return [((text, types), name), None]
 
     def _read(self, results: list[PGresult], prepared: list[_New | None]) -> Iterator[Rows]:
-        for result, new in zip(results, prepared, strict=True):
+        for at, result in enumerate(results):
+            # One more than was asked for is what the commit at the end says against them all.
             if result.status in FAILED:
                 raise error_from_result(result)
+            new = prepared[at]
             if new is None:
                 self._convert.set_pgresult(result)
                 yield self._convert.load_rows(0, result.ntuples, tuple)
@@ -113,6 +121,8 @@ class Database:
         self._is_writing = is_left
 
     def _readable(self) -> None:
+        if self.closed:
+            return
         try:
             self._pq.consume_input()
             # Who was cancelled a moment ago has not closed us yet.
@@ -120,6 +130,10 @@ class Database:
                 self._take_results()
         except psycopg.OperationalError as error:
             self._broke(error)
+            return
+        # uvloop tells of a reset once, even if there was something to read before it.
+        if self._poll.poll(0):
+            self._loop.call_soon(self._readable)
 
     def _take_results(self) -> None:
         """Take what has arrived: of each query its result and None, then that all are answered."""

@@ -217,7 +217,7 @@ def together(*parts: str) -> str:
 
 @lru_cache(MOST_COMBINATIONS)
 def numbered(statement: str) -> str:
-    """The same with $1, $2, ... for psycopg's raw cursors, which do not read a text again."""
+    """The same with $1, $2, ... as PostgreSQL itself takes it."""
     texts = statement.split("%s")
     return texts[0] + "".join(f"${at}{text}" for at, text in enumerate(texts[1:], 1))
 

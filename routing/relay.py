@@ -97,6 +97,8 @@ class Exchange:
         """Stop handing over; end the call where that ends the bill, else bound what is left."""
         self._left = self._left or reason
         self._empty_queue()
+        # A client that stalled and goes on all the same has its answer's end.
+        self._queue.put_nowait(None)
         if self._deadline is None:
             return
         if self._completion.stream and self._progress.offer.cancel_stops_billing:

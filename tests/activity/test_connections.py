@@ -60,3 +60,20 @@ async def test_a_query_that_fails_is_not_sent_again(reads: Reads) -> None:
 
     with pytest.raises(psycopg.errors.UndefinedTable):
         await reads.rows("SELECT * FROM nowhere", ())
+
+
+async def test_a_statement_that_a_migration_spoilt_is_prepared_anew(reads: Reads) -> None:
+    query = "SELECT text FROM changed"
+    other = Reads()
+    await other.rows("CREATE TABLE changed (text varchar(10))", ())
+    try:
+        assert await reads.rows(query, ()) == []
+        await other.rows("ALTER TABLE changed ALTER text TYPE varchar(20)", ())
+
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            await reads.rows(query, ())
+
+        assert await reads.rows(query, ()) == []
+    finally:
+        await other.rows("DROP TABLE changed", ())
+        other.close()

@@ -10,6 +10,8 @@ import pytest
 from activity import connections
 from activity.database import MOST_PREPARED, Database
 
+pytestmark = pytest.mark.both_loops
+
 LARGE = 3_000_000
 
 
@@ -61,6 +63,17 @@ async def test_what_is_sent_together_holds_together(database: Database) -> None:
     assert await numbers(database) == []
     await database.run(insert)
     assert await numbers(database) == [1]
+
+
+async def test_what_the_commit_refuses_is_told_as_it_is(database: Database) -> None:
+    constraint = "UNIQUE DEFERRABLE INITIALLY DEFERRED"
+    await database.run((f"CREATE TEMPORARY TABLE late (number int {constraint})", ()))
+    insert = ("INSERT INTO late VALUES ($1)", (1,))
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await database.run(insert, insert)
+
+    assert await database.run(("SELECT number FROM late", ())) == [[]]
 
 
 async def test_a_text_without_meaning_does_not_harm_the_next(database: Database) -> None:
@@ -121,6 +134,27 @@ async def test_a_server_that_leaves_in_a_statement_is_an_error(database: Databas
         with pytest.raises(psycopg.OperationalError):
             await sleeping
     assert database.closed
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.003, 0.05])
+async def test_a_server_that_leaves_while_it_is_sent_much_is_an_error(
+    async_db: None, seconds: float
+) -> None:
+    other = await connections.database("autorouter-tests-other")
+    for _ in range(4):
+        database = await connections.database("autorouter-tests")
+        [[(pid,)]] = await database.run(("SELECT pg_backend_pid()", ()))
+        much = ("SELECT pg_sleep(1.5), length($1::text)", ("x" * LARGE,))
+        sending = asyncio.ensure_future(database.run(much))
+        await asyncio.sleep(seconds)
+
+        await other.run(("SELECT pg_terminate_backend($1)", (pid,)))
+
+        async with asyncio.timeout(1):
+            with pytest.raises(psycopg.OperationalError):
+                await sending
+        assert database.closed
+    other.close()
 
 
 async def test_a_server_that_leaves_between_statements_is_noticed(database: Database) -> None:

@@ -89,21 +89,27 @@ async def test_a_client_that_takes_nothing_is_dropped(
     faulty: FaultyApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(relay, "KEEP_ALIVE_SECONDS", 0.05)
     await faulty.serve("stream-200")
     client = LeavingClient(faulty, {"model": "faulty/stream-200", "stream": True}, None)
     stuck = asyncio.Event()
+    send = client._send
 
-    async def never_ready(message: dict[str, Any]) -> None:
+    async def stuck_at_first(message: dict[str, Any]) -> None:
         await stuck.wait()
+        await send(message)
 
-    client._send = never_ready
+    client._send = stuck_at_first
     running = asyncio.create_task(client.run())
     await asyncio.sleep(0.1)
     await asyncio.wait(faulty.process.exchanges)
 
     row = await Generation.objects.aget()
     assert (row.status, row.error_type) == ("cancelled", "client_stalled")
-    client.left.set()
+    # One that goes on all the same is not kept waiting for ever.
+    stuck.set()
+    async with asyncio.timeout(2):
+        await running
     await running
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autorouter_site.first_start import collect_static
+from autorouter_site.settings import STORAGES
 from tests.factories import make_offer, make_secret
 from tests.faults.gateway import Gateway, running_gateway
 from tests.faults.mutations import ask, make_request
@@ -34,6 +35,7 @@ def gateway(
     address = f"127.0.0.1:{upstream.port}"
     settings.AUTOROUTER_PRIVATE_UPSTREAMS = [address]
     settings.STATIC_ROOT = tmp_path / "static"
+    settings.STORAGES = STORAGES
     collect_static()
     make_offer("faulty/ok", upstream_model="faulty/ok", at={"base_url": upstream.base_url})
     with running_gateway(tmp_path, address, workers=2) as running:

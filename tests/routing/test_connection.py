@@ -99,7 +99,7 @@ async def test_bytes_on_an_idle_connection_close_it(sender: Transport, server: S
 
 @pytest.mark.parametrize("late", [OK + b"Content-Length: 4\r\n\r\nevil", b""])
 async def test_what_is_not_read_yet_is_never_the_next_answer(
-    sender: Transport, server: Server, late: tuple[bytes, ...]
+    sender: Transport, server: Server, late: bytes
 ) -> None:
     await whole(sender, server)
 

@@ -44,6 +44,5 @@ async def test_a_loop_that_stood_still_is_told_of(
     await asyncio.sleep(0.05)
     watching.cancel()
 
-    assert [message.rpartition(" for ")[0] for message in caplog.messages] == [
-        "The event loop stood still"
-    ]
+    told = [message.rpartition(" for ")[0] for message in caplog.messages]
+    assert set(told) == {"The event loop stood still"}
