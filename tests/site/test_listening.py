@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from autorouter_site import listening
 from autorouter_site.listening import stop_listening
 
 
-def test_who_stops_listening_keeps_what_was_accepted() -> None:
+@pytest.fixture(autouse=True)
+def descriptors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where a test says which files are its own: others of this process listen too."""
+    own = tmp_path / "fd"
+    own.mkdir()
+    monkeypatch.setattr(listening, "DESCRIPTORS", own)
+    return own
+
+
+def test_who_stops_listening_keeps_what_was_accepted(descriptors: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        (descriptors / str(listener.fileno())).touch()
         address = listener.getsockname()
         with socket.create_connection(address) as client, listener.accept()[0] as accepted:
             stop_listening()
@@ -21,11 +32,12 @@ def test_who_stops_listening_keeps_what_was_accepted() -> None:
             assert accepted.recv(100) == b"still here"
 
 
-def test_what_listens_to_this_machine_alone_is_left(tmp_path: Path) -> None:
+def test_what_listens_to_this_machine_alone_is_left(descriptors: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "own")
     with socket.socket(socket.AF_UNIX) as own, socket.socket(socket.AF_UNIX) as client:
         own.bind(path)
         own.listen()
+        (descriptors / str(own.fileno())).touch()
 
         stop_listening()
 
