@@ -12,10 +12,13 @@ from routing.engine.hashing import (
     Codes,
     Grams,
     Indices,
+    Sieve,
     clip,
     count_letters,
     hash_grams,
     hash_words,
+    sieve_of,
+    sift,
 )
 from routing.engine.tasks import GROUPS
 
@@ -48,8 +51,6 @@ PASTED_WEIGHT = 0.15
 # Characters that many texts hold, the more common ones last; any other is rarer.
 COMMON = "=();:.,\n" + "zqjxkvbpygfwmucldrhsnioate "
 
-LOWER_HALF = np.uint32(0xFFFF)
-
 Doubles = NDArray[np.float64]
 
 
@@ -78,12 +79,12 @@ class Features(NamedTuple):
 class _Table(NamedTuple):
     """Cue words and phrases by their hash: rows[hash] is the row of weights and languages.
 
-    maybe: by the lower 16 bits of a hash, whether it can be a cue at all.
+    maybe: which hashes can be a cue at all.
     Shapes: weights (n, len(GROUPS) + 1), log-odds and hardness; languages (n, l), 1 or 0.
     """
 
     rows: dict[int, int]
-    maybe: NDArray[np.bool_]
+    maybe: Sieve
     weights: Doubles
     languages: Doubles
 
@@ -124,13 +125,11 @@ def _table() -> _Table:
     weights = _weights_of(odds, hard)
     keys = sorted({*weights, *_SPOKEN})
     hashes = [hash_words(key) for key in keys]
-    maybe = np.zeros(1 << 16, dtype=np.bool_)
-    maybe[np.array(hashes) & LOWER_HALF] = True
     nothing = np.zeros(len(GROUPS) + 1)
     spoken = [[key in cues.STOPWORDS[one].split() for one in _LANGUAGES] for key in keys]
     return _Table(
         {found: row for row, found in enumerate(hashes)},
-        maybe,
+        sieve_of(np.array(hashes, dtype=np.uint32)),
         np.array([weights.get(key, nothing) for key in keys]),
         np.array(spoken, dtype=np.float64),
     )
@@ -207,7 +206,7 @@ def _cues(grams: Grams, found: dict[int, float], language: str) -> Cues:
 
 def _found(grams: Grams) -> dict[int, float]:
     """Return the rows of cue words and phrases that occur, with the share that counts there."""
-    likely = _TABLE.maybe.take(grams.hashes & LOWER_HALF).nonzero()[0]
+    likely = sift(_TABLE.maybe, grams.hashes)
     hashes, rows = grams.hashes.take(likely), _TABLE.rows
     inside_until = len(grams.codes) - EDGE_LENGTH
     if inside_until <= EDGE_LENGTH:

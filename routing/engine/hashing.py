@@ -56,6 +56,8 @@ LIMIT = HEAD_LENGTH + TAIL_LENGTH + 3
 
 Indices = NDArray[np.intp]
 Codes = NDArray[np.uint32]
+Sieve = NDArray[np.bool_]
+LOWER_HALF = np.uint32(0xFFFF)
 
 
 class Grams(NamedTuple):
@@ -204,6 +206,18 @@ def hash_words(words: str) -> int:
         own = sum(ord(char) * pow(BASE, at, MODULUS) for at, char in enumerate(word))
         found = found * BASE + own
     return found % MODULUS
+
+
+def sieve_of(hashes: Codes) -> Sieve:
+    """Mark some hashes by their lower 16 bits; the upper ones are 0 for any single character."""
+    sieve = np.zeros(1 << 16, dtype=np.bool_)
+    sieve[hashes & LOWER_HALF] = True
+    return sieve
+
+
+def sift(sieve: Sieve, hashes: Codes) -> Indices:
+    """Return where hashes stand, counted through all axes, that can be among the marked ones."""
+    return np.flatnonzero(sieve.take(hashes & LOWER_HALF))
 
 
 def count_letters(codes: Codes) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from routing.engine.hashing import (
     BASE,
@@ -18,8 +17,11 @@ from routing.engine.hashing import (
     MODULUS,
     Codes,
     Grams,
+    Sieve,
     hash_words,
     powers,
+    sieve_of,
+    sift,
     with_words,
 )
 
@@ -47,7 +49,6 @@ LONGEST_RUN = 3
 # Sets beginnings of words apart from words: the mixing constant of splitmix.
 BEGINNING = np.uint32(0x9E3779B9)
 
-_HALF = np.uint32(16)
 _BASE = np.uint32(BASE)
 _LENGTHS = np.arange(1, LONGEST + 1)[:, None]
 _POWERS, _INVERSES = powers(BASE, LIMIT + 1), powers(pow(BASE, -1, MODULUS), LIMIT + 1)
@@ -56,11 +57,11 @@ _POWERS, _INVERSES = powers(BASE, LIMIT + 1), powers(pow(BASE, -1, MODULUS), LIM
 class _Words(NamedTuple):
     """The words of one language: english[hash] is the hash of what a word or beginning says.
 
-    maybe: by the upper 16 bits of a hash, whether it can be one at all.
+    maybe: which hashes can be one at all.
     """
 
     english: dict[int, int]
-    maybe: NDArray[np.bool_]
+    maybe: Sieve
 
 
 def gloss(grams: Grams, language: str) -> Grams | None:
@@ -95,7 +96,7 @@ def _spaced(grams: Grams, words: _Words) -> dict[int, int]:
     keys[:-1] *= _INVERSES.take(starts)
     keys[:-1] ^= BEGINNING
     keys[-1] = grams.hashes[: len(starts)]
-    likely = np.flatnonzero(words.maybe.take(keys >> _HALF))
+    likely = sift(words.maybe, keys)
     count, english = len(starts), words.english
     found = zip(likely.tolist(), keys.take(likely).tolist(), strict=True)
     return {at % count: english[key] for at, key in found if key in english}
@@ -104,7 +105,7 @@ def _spaced(grams: Grams, words: _Words) -> dict[int, int]:
 def _unspaced(grams: Grams, words: _Words) -> dict[int, int]:
     """Return the English of the characters known, by where they begin; the longest run counts."""
     count, english = len(grams.starts), words.english
-    likely = np.flatnonzero(words.maybe.take(grams.hashes >> _HALF))
+    likely = sift(words.maybe, grams.hashes)
     runs: dict[int, tuple[int, int]] = {}
     for place, key in zip(likely.tolist(), grams.hashes.take(likely).tolist(), strict=True):
         if key in english:
@@ -152,10 +153,8 @@ def _words_of(entries: dict[str, str], *, unspaced: bool) -> _Words:
     hashes = _of_runs(codes) if unspaced else codes @ _POWERS[: codes.shape[1]]
     begins = np.array([entry[-1] == "*" and not unspaced for entry in entries])
     hashes = np.where(begins, hashes ^ BEGINNING, hashes)
-    maybe = np.zeros(1 << 16, dtype=np.bool_)
-    maybe[hashes >> _HALF] = True
     english = [_ENGLISH[one] for one in entries.values()]
-    return _Words(dict(zip(hashes.tolist(), english, strict=True)), maybe)
+    return _Words(dict(zip(hashes.tolist(), english, strict=True)), sieve_of(hashes))
 
 
 def _padded(keys: Sequence[str]) -> Codes:
