@@ -97,7 +97,7 @@ def _plain(intent: dict[str, Any]) -> dict[str, Any]:
     return defaults | {
         name: value
         for name, value in intent.items()
-        if name not in ("budgets", "estimate", "minimum")
+        if name not in ("budgets", "estimate", "ample", "minimum")
     }
 
 

@@ -9,13 +9,16 @@ A plan is made once, perhaps while a table was empty, and must suit it when it i
 found by `= ANY` of their keys, for which PostgreSQL reads an index and nothing else.
 """
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 NUL_ESCAPE = b"\\u0000"
+# One request takes a quarter of what is left, unless it needs more.
+SHARE_OF_ROOM = 4
+SMALLEST_AMOUNT = Decimal("1e-12")
 
 # Periods by the database's clock, in UTC; ISO weeks begin on Monday.
 PERIOD_FORMATS = {"daily": "YYYY-MM-DD", "weekly": 'IYYY-"W"IW', "monthly": "YYYY-MM"}
@@ -259,11 +262,15 @@ class Books:
     def reserve(self, intent: dict[str, Any]) -> Decimal:
         """Reserve what fits between the intent's minimum and its estimate, and return it.
 
+        More than is ample for it only out of a share of the room, so that others find room too.
         Raises BudgetExceeded and reserves nothing where the minimum does not fit.
         """
-        amount = intent["estimate"]
-        for owner, kind, limit in intent["budgets"]:
-            amount = min(amount, self._room(owner, kind, limit, intent["minimum"]))
+        room = min(
+            self._room(owner, kind, limit, intent["minimum"])
+            for owner, kind, limit in intent["budgets"]
+        )
+        share = (room / SHARE_OF_ROOM).quantize(SMALLEST_AMOUNT, ROUND_DOWN)
+        amount = min(intent["estimate"], room, max(intent["ample"], share))
         places = []
         for owner, kind, _ in intent["budgets"]:
             row = self._rows[owner, kind]

@@ -1,9 +1,8 @@
 """What a request may cost at most: reserved before it is sent, and enforced by max_tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from activity.ledger import BudgetExceeded
 from routing import errors, pricing, usage
@@ -20,20 +19,23 @@ TOKENS_PER_IMAGE = 4128
 TOKENS_PER_ADDRESS = 1_000_000
 # A request without max_tokens is let in when at least so short an answer can be paid for.
 LEAST_ANSWER_TOKENS = 256
+# One without max_tokens gets room for so long an answer, and for more out of a share of what is
+# left: a reservation of the longest answer there is would let one request run at a time.
+LONG_ANSWER_TOKENS = 8192
 RETRY_SECONDS = 2
 LONGEST_SCHEME = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The most a request may cost, and the least that must be left to let it in."""
+class Budget(NamedTuple):
+    """The most a request may cost, what a long answer to it does, and the least to let it in."""
 
     estimate: Decimal
+    ample: Decimal
     minimum: Decimal
 
 
 # Nothing is reserved for who has no limit, so nothing is worked out.
-UNLIMITED = Budget(Decimal(0), Decimal(0))
+UNLIMITED = Budget(Decimal(0), Decimal(0), Decimal(0))
 
 
 def prompt_bound(completion: Completion) -> int:
@@ -60,13 +62,16 @@ def budget(bound: int, max_tokens: int | None, offers: Sequence[Offer]) -> Budge
     Holds while endpoints keep to the max_tokens that they are sent.
 
     Who asks for so many tokens gets them or a refusal; without max_tokens the answer may be
-    shortened to what is left.
+    shortened to what was reserved.
     """
-    most = max(_highest(bound, cap(max_tokens, o), o) for o in offers)
+
+    def highest(most: int | None) -> Decimal:
+        return max(_highest(bound, cap(most, offer), offer) for offer in offers)
+
     if max_tokens is not None:
-        return Budget(most, most)
-    least = max(_highest(bound, min(LEAST_ANSWER_TOKENS, cap(None, o)), o) for o in offers)
-    return Budget(most, least)
+        most = highest(max_tokens)
+        return Budget(most, most, most)
+    return Budget(highest(None), highest(LONG_ANSWER_TOKENS), highest(LEAST_ANSWER_TOKENS))
 
 
 def cap(max_tokens: int | None, offer: Offer) -> int:
@@ -132,14 +137,18 @@ def refusal(refused: BudgetExceeded, wanted: Budget) -> errors.ApiError:
             retry_after=RETRY_SECONDS,
             limit_source="in_flight_budget",
         )
-    amounts = f"it may cost up to ${wanted.minimum:.6f} and ${refused.left:.6f} is left"
+    amounts = (
+        f"${refused.left:.6f} is left, and the dearest endpoint that may be tried can cost "
+        f"${wanted.minimum:.6f}"
+    )
+    cheaper = "send a smaller max_tokens, or allow cheaper models alone"
     if refused.owner.startswith("key:"):
         return errors.KeyLimitExceeded(
-            f"Key limit exceeded ({refused.kind} limit): {amounts}. Raise the key's limit, or "
-            "send a smaller max_tokens.",
+            f"Key limit exceeded ({refused.kind} limit): {amounts}. Raise the key's limit, "
+            f"{cheaper}.",
             limit_source="key",
         )
     return errors.OutOfCredit(
-        f"Insufficient credit: {amounts}. Ask the operator for more, or send a smaller max_tokens.",
+        f"Insufficient credit: {amounts}. Ask the operator for more, {cheaper}.",
         limit_source="user",
     )

@@ -158,8 +158,7 @@ class Exchange:
             "decision": self._decision.receipt,
             "deadline_seconds": settings.AUTOROUTER_TOTAL_SECONDS,
             "budgets": self._account.budgets,
-            "estimate": budget.estimate,
-            "minimum": budget.minimum,
+            **budget._asdict(),
         }
         try:
             granted = await self._recording.open(intent, _call(1, first))

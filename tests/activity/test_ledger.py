@@ -14,9 +14,12 @@ def make_books(spent: str = "0", reserved: str = "0", *, owner: Any = KEY) -> Bo
     return Books([(*owner, "2026-11-21", Decimal(spent), Decimal(reserved))])
 
 
-def intent(estimate: str, limit: str, minimum: str | None = None) -> dict[str, Any]:
+def intent(
+    estimate: str, limit: str, minimum: str | None = None, ample: str | None = None
+) -> dict[str, Any]:
     return {
         "estimate": Decimal(estimate),
+        "ample": Decimal(ample or estimate),
         "minimum": Decimal(minimum or estimate),
         "budgets": [(*KEY, Decimal(limit))],
     }
@@ -30,13 +33,19 @@ def intent(estimate: str, limit: str, minimum: str | None = None) -> dict[str, A
         ("3", "3", intent("4", "10"), "4"),
         ("6", "0", intent("9", "10", "1"), "4"),
         ("6", "3", intent("9", "10", "1"), "1"),
+        # Ample is enough, but where a quarter of what is left is more.
+        ("0", "0", intent("9", "10", "1", "2"), "2.5"),
+        ("4", "0", intent("9", "10", "1", "2"), "2"),
+        ("4", "5", intent("9", "10", "1", "2"), "1"),
+        ("0", "0", intent("2", "100", "1", "1"), "2"),
+        ("0", "0", intent("9", "1e-11", "1e-12", "1e-12"), "2e-12"),
     ],
 )
 def test_what_fits_is_reserved(
     spent: str, reserved: str, wanted: dict[str, Any], granted: str
 ) -> None:
     assert make_books(spent, reserved).reserve(wanted) == Decimal(granted)
-    assert wanted["reserved"] == granted
+    assert Decimal(wanted["reserved"]) == Decimal(granted)
     assert wanted["reserved_in"] == [{"owner": "key:1", "period": "2026-11-21"}]
 
 

@@ -49,6 +49,7 @@ def make_intent(user: Any, number: int = 1, **fields: Any) -> dict[str, Any]:
         "decision": {},
         "budgets": (),
         "estimate": Decimal("0.5"),
+        "ample": Decimal("0.5"),
         "minimum": Decimal("0.5"),
     } | fields
 

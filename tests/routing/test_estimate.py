@@ -50,13 +50,14 @@ def test_a_budget_covers_the_dearest_endpoint_that_may_be_tried() -> None:
     budget = estimate.budget(400, 50, [cheap, dear])
 
     assert budget.estimate == 400 * Decimal("0.00001") + 50 * Decimal("0.00002")
-    assert budget.minimum == budget.estimate
+    assert budget.minimum == budget.ample == budget.estimate
 
 
 def test_without_max_tokens_a_short_answer_must_be_affordable() -> None:
     budget = estimate.budget(400, None, [make_offer()])
 
     assert budget.estimate == 400 * Decimal("0.000001") + 10_000 * Decimal("0.000002")
+    assert budget.ample == 400 * Decimal("0.000001") + 8192 * Decimal("0.000002")
     assert budget.minimum == 400 * Decimal("0.000001") + 256 * Decimal("0.000002")
 
 
@@ -98,7 +99,7 @@ def test_who_cannot_pay_is_told_why(
 ) -> None:
     refused = BudgetExceeded(owner, "monthly", Decimal("0.5"), in_flight=in_flight)
 
-    error = estimate.refusal(refused, estimate.Budget(Decimal(2), Decimal(1)))
+    error = estimate.refusal(refused, estimate.Budget(Decimal(2), Decimal(1), Decimal(1)))
 
     assert (type(error), error.status) == (kind, status)
     assert (error.retry_after is not None) is in_flight
@@ -172,6 +173,18 @@ async def test_concurrent_requests_never_overspend(api: Api) -> None:
     assert (statuses[0], statuses[-1]) == (200, 402)
     spent, reserved = (await spend_of(f"key:{key_id}"))[0]
     assert (spent, reserved) == (statuses.count(200) * Decimal("0.00002"), 0)
+
+
+async def test_a_limit_leaves_room_for_requests_side_by_side(api: Api) -> None:
+    # The longest answer costs 1.9 USD: reserved whole, or cut to the rest, one would run at a time.
+    longest = {"context_length": 1_000_000, "max_output_tokens": 950_000}
+    await offer(api, longest | {"prices": {"prompt": "0.000001", "completion": "0.000002"}})
+    key_id, secret = await limited(api, limit=Decimal("0.4"))
+
+    responses = await asyncio.gather(*(api.post(ASKED, secret) for _ in range(10)))
+
+    assert [response.status_code for response in responses] == [200] * 10
+    assert (await spend_of(f"key:{key_id}"))[0][1] == 0
 
 
 async def test_without_max_tokens_the_answer_is_cut_to_what_is_left(
