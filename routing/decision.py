@@ -1,5 +1,6 @@
 """Which models, in which order, and why."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -78,26 +79,35 @@ class Draft:
 
 
 async def decide(process: Process, account: Account, completion: Completion) -> Decision:
-    """Choose for one request; one query, for the pin of its session.
+    """Choose for one request; one query, for the pin of its session, while the prompt is analysed.
 
     Raises InvalidRequest for a model that does not exist and NotFound where none is left.
     """
-    talk = conversation.read(
-        completion.messages,
-        tools=completion.tools,
-        response_format=completion.response_format,
-        max_output_tokens=completion.max_tokens,
-    )
-    question = Question(
-        process=process,
-        completion=completion,
-        rules=policy.resolve(completion.plugin, account.settings),
-        needs=eligibility.needs_of(completion, talk),
-        seen=analysis.analyse(talk),
-        speed=process.upstream.speeds(completion.provider.sort),
-    )
-    draft = _draft(question)
-    pin = await _pin(question, account, draft)
+    key = sticky.pin_key(account, completion)
+    # A client that orders providers has its order, whatever its session is pinned to.
+    asked = None if completion.provider.order else process.pins.ask(key)
+    try:
+        # Lets the query leave: the database looks the pin up while we compute.
+        await asyncio.sleep(0)
+        talk = conversation.read(
+            completion.messages,
+            tools=completion.tools,
+            response_format=completion.response_format,
+            max_output_tokens=completion.max_tokens,
+        )
+        question = Question(
+            process=process,
+            completion=completion,
+            rules=policy.resolve(completion.plugin, account.settings),
+            needs=eligibility.needs_of(completion, talk),
+            seen=analysis.analyse(talk),
+            speed=process.upstream.speeds(completion.provider.sort),
+        )
+        draft = _draft(question)
+        pin = _pin(question, draft, key, await asked if asked else None)
+    finally:
+        if asked:
+            asked.cancel()
     in_order = _offers_in_order(draft, _followed(question, draft, pin))
     most = MOST_ATTEMPTS if completion.provider.allow_fallbacks else 1
     choice = process.health.choose(in_order, most)
@@ -163,16 +173,13 @@ def _nothing_left(completion: Completion, draft: Draft) -> NotFound:
     return NoMatchingModel(NOTHING_LEFT, out=reasons, hints=hints)
 
 
-async def _pin(question: Question, account: Account, draft: Draft) -> Pin:
-    """The session's pin and what becomes of it; never read where the client orders providers."""
+def _pin(question: Question, draft: Draft, key: str, pinned: Pinned | None) -> Pin:
+    """The session's pin and what becomes of it; none was looked up where providers are ordered."""
     completion = question.completion
-    key, explicit = sticky.pin_key(account, completion), completion.session.explicit
     named = question.process.snapshot.catalogue.find(completion.requested)
     only = named.slug if named else ""
-    if completion.provider.order:
-        return Pin(key, None, "off", explicit, only)
-    pinned = await question.process.pins.find(key)
-    return Pin(key, pinned, _pin_state(pinned, draft, only), explicit, only)
+    state = "off" if completion.provider.order else _pin_state(pinned, draft, only)
+    return Pin(key, pinned, state, completion.session.explicit, only)
 
 
 def _pin_state(pinned: Pinned | None, draft: Draft, only: str) -> str:

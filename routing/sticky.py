@@ -78,13 +78,16 @@ class Pins:
         self._asked: list[tuple[str, asyncio.Future[Pinned | None]]] = []
         self._reading: asyncio.Task[None] | None = None
 
-    async def find(self, key: str) -> Pinned | None:
-        """The live pin of a session; raises Unavailable while the database is away."""
+    def ask(self, key: str) -> "asyncio.Future[Pinned | None]":
+        """The live pin of a session; the query leaves in the next turn of the event loop.
+
+        Raises Unavailable while the database is away. Cancel it where nobody waits for it.
+        """
         found: asyncio.Future[Pinned | None] = asyncio.get_running_loop().create_future()
         self._asked.append((key, found))
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
-        return await found
+        return found
 
     async def _read(self) -> None:
         try:

@@ -9,6 +9,8 @@ from asgiref.sync import SyncToAsync
 from django.core.handlers.asgi import ASGIRequest
 
 from activity.models import Rejection
+from routing.engine import analysis
+from routing.engine.analysis import Analysis, Conversation, analyse
 from tests.conftest import Api, FakeProvider, chunk, completion_json, usage_chunk
 from tests.routing.stories import offer
 
@@ -71,6 +73,24 @@ async def test_a_warm_completion_reads_one_row_and_writes_a_few(
     assert len(reads) == READS
     assert "routing_pin" in reads[0]
     assert len(queries) == READS + WRITES
+
+
+async def test_the_pin_is_looked_up_while_the_prompt_is_analysed(
+    api: Api, queries: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await offer(api, {})
+    await api.complete("warm", session_id="talk")
+    queries.clear()
+    sent_before: list[str] = []
+
+    def analysed(talk: Conversation) -> Analysis:
+        sent_before.extend(queries)
+        return analyse(talk)
+
+    monkeypatch.setattr(analysis, "analyse", analysed)
+    await api.complete("Hello", session_id="talk")
+
+    assert ["routing_pin" in query for query in sent_before] == [True]
 
 
 async def test_a_budget_adds_a_transaction(api: Api, queries: list[str]) -> None:
