@@ -13,7 +13,8 @@ import httpx
 from autorouter_site.supervisor import dies_with_parent
 
 ROOT = Path(__file__).parents[1]
-READY_SECONDS = 90.0
+# LiteLLM reads 300 MB of Python at its first start, on one core.
+READY_SECONDS = 240.0
 GRACE_SECONDS = 15.0
 
 
