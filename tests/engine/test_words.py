@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from routing.engine.features import read_features
+from routing.engine.hashing import hash_grams
+from routing.engine.words import SIZE, WORDS, read_words
+
+
+def read(text):
+    return read_words(hash_grams(text))
+
+
+def cosine(one, other):
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+@pytest.mark.parametrize("text", ["", "?!", "qzxvbn", "12 345"])
+def test_text_without_known_words_says_nothing(text):
+    assert read(text).shape == (WORDS,)
+    assert not read(text).any()
+
+
+def test_words_of_like_meaning_are_near():
+    near = cosine(read("poem"), read("sonnet"))
+    far = cosine(read("poem"), read("database"))
+
+    assert near > far + 0.2
+
+
+def test_case_and_marks_do_not_matter():
+    assert (read("Write a POEM!") == read("write a poem")).all()
+
+
+def test_word_said_again_counts_once_among_all():
+    once, twice = read("write a poem"), read("write a poem poem poem")
+
+    assert once[:SIZE] == pytest.approx(twice[:SIZE])
+
+
+def test_first_and_last_words_stand_apart():
+    text = " ".join(["poem", *["garden"] * 20, "database"])
+    first, last = read(text)[SIZE : 2 * SIZE], read(text)[2 * SIZE :]
+
+    assert cosine(first, read("poem")[:SIZE]) > cosine(last, read("poem")[:SIZE])
+    assert cosine(last, read("database")[:SIZE]) > cosine(first, read("database")[:SIZE])
+
+
+def test_words_of_another_language_are_read_in_english():
+    german = read_features("Schreib ein Gedicht, bitte").words
+    english = read_features("Write a poem, please").words
+
+    assert cosine(german[:SIZE], english[:SIZE]) > 0.5
