@@ -1,13 +1,14 @@
 """The learned heads: what a text's features say of its task, its difficulty, its answer's length.
 
-The artefact is two files: weights.npy, int8, one row per bucket of hashed n-grams and one column
-per output, and heads.json, which holds the columns' scales, the weights of the other features and
-what calibrates them. training/ makes both; MODEL_CARD.md says from what.
+The artefact is three files: weights.npy, int8, one row per bucket of hashed n-grams and one column
+per output; words.npy, float16, one row per number that words.py reads and one column per task; and
+heads.json, which holds the columns' scales, the weights of the other features and what calibrates
+them. training/ makes both; MODEL_CARD.md says from what.
 """
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from routing.engine.features import Features
 from routing.engine.hashing import BUCKETS, Grams
 from routing.engine.tasks import TASKS
+from routing.engine.words import WORDS
 
 FOLDER = Path(__file__).with_name("artefact")
 
@@ -27,6 +29,7 @@ OUTPUTS = len(TASKS) + 2
 class Heads(NamedTuple):
     """Shapes: hashed (2 * BUCKETS, OUTPUTS) int8; scale, bias (OUTPUTS,); dense (DENSE, OUTPUTS).
 
+    words: (WORDS, len(TASKS)); they say nothing of difficulty and length.
     temperature divides the scores of tasks before a softmax.
     """
 
@@ -34,6 +37,7 @@ class Heads(NamedTuple):
     hashed: NDArray[np.int8]
     scale: Floats
     dense: Floats
+    words: Floats
     bias: Floats
     temperature: float
 
@@ -55,20 +59,24 @@ def load(folder: Path) -> Heads:
     about = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
     if about["tasks"] != list(TASKS):
         raise ValueError(f"{folder} was made for the tasks {about['tasks']}; {TASKS} are accepted.")
-    hashed = np.load(folder / "weights.npy", allow_pickle=False)
-    if hashed.shape != (2 * BUCKETS, OUTPUTS) or hashed.dtype != np.int8:
-        raise ValueError(
-            f"weights.npy is {hashed.dtype} {hashed.shape}; "
-            f"int8 {(2 * BUCKETS, OUTPUTS)} is accepted."
-        )
     return Heads(
         version=about["version"],
-        hashed=hashed,
+        hashed=_weights(folder / "weights.npy", np.int8, (2 * BUCKETS, OUTPUTS)),
         scale=np.array(about["scale"], dtype=np.float32),
         dense=np.array(about["dense"], dtype=np.float32),
+        words=_weights(folder / "words.npy", np.float16, (WORDS, len(TASKS))).astype(np.float32),
         bias=np.array(about["bias"], dtype=np.float32),
         temperature=float(about["temperature"]),
     )
+
+
+def _weights(path: Path, kind: type, shape: tuple[int, int]) -> NDArray[Any]:
+    found: NDArray[Any] = np.load(path, allow_pickle=False)
+    if found.shape != shape or found.dtype != kind:
+        raise ValueError(
+            f"{path.name} is {found.dtype} {found.shape}; {np.dtype(kind)} {shape} is accepted."
+        )
+    return found
 
 
 def read_heads(features: Features, heads: Heads) -> Reading:
@@ -79,9 +87,9 @@ def read_heads(features: Features, heads: Heads) -> Reading:
     grams = features.grams
     hashed = _means(heads.hashed, grams)
     outputs = hashed * heads.scale + features.dense @ heads.dense + heads.bias
-    return Reading(
-        outputs[: len(TASKS)] / heads.temperature, float(outputs[-2]), float(outputs[-1])
-    )
+    scores: Floats = outputs[: len(TASKS)] + features.words @ heads.words
+    scores /= np.float32(heads.temperature)
+    return Reading(scores, float(outputs[-2]), float(outputs[-1]))
 
 
 def _means(weights: NDArray[np.int8], grams: Grams) -> Floats:

@@ -13,16 +13,25 @@ from routing.engine.training import artefact
 from routing.engine.training.design import COLUMNS, design_of
 from routing.engine.training.difficulty import fit_difficulty
 from routing.engine.training.examples import mistyped, steered, without_form
-from routing.engine.training.fitting import Heads, Plan, fit, scores_of, softmax_residual
+from routing.engine.training.fitting import (
+    Heads,
+    Plan,
+    fit,
+    fit_words,
+    scores_of,
+    softmax_residual,
+    sum_of,
+)
 from routing.engine.training.labels import task_of
 from routing.engine.training.templating import make_examples, make_parallel
+from routing.engine.words import FILE, WORDS
 
 SIZE_LIMIT = 3 * 2**20
 
 
 def make_heads(outputs, seed=0):
     lots = np.random.default_rng(seed)
-    shapes = ((COLUMNS, outputs), (DENSE, outputs), (outputs,))
+    shapes = ((COLUMNS, outputs), (DENSE, outputs), (WORDS, outputs), (outputs,))
     return Heads(*(lots.normal(size=shape).astype(np.float32) for shape in shapes))
 
 
@@ -136,6 +145,28 @@ def test_heads_learn_what_words_say():
     assert (scores_of(found, design).argmax(axis=1) == targets).all()
 
 
+def test_words_teach_what_words_like_them_say():
+    texts = [f"{word} please" for word in ("poem", "verse", "python", "java") * 20]
+    design = design_of(map(read_features, texts))
+    residual = softmax_residual(np.tile([0, 0, 1, 1], 20), np.ones(80, np.float32), 0.0)
+    unseen = design_of(map(read_features, ["sonnet please", "javascript please"]))
+
+    found = fit_words(design, 2, residual, plan=Plan(passes=100, step=0.01))
+
+    assert scores_of(found, unseen).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_scores_of_a_sum_are_the_sum_of_scores():
+    one, other = make_heads(2), make_heads(2, seed=1)
+    design = design_of([read_features("Write a haiku about autumn rain.")])
+
+    found = scores_of(sum_of(one, other, 0.5), design)
+
+    assert found == pytest.approx(
+        scores_of(one, design) + scores_of(other, design) / 2, rel=1e-4, abs=1e-3
+    )
+
+
 def test_heads_are_fitted_on_the_prompts_named_alone():
     texts = [f"sum {at}" for at in range(40)] + [f"rhyme {at}" for at in range(40)]
     design = design_of(map(read_features, texts))
@@ -162,7 +193,7 @@ def test_same_weights_make_the_same_artefact(tmp_path):
     versions = {artefact.write(tmp_path / name, tasks, numbers, 1.0) for name in ("a", "b")}
 
     assert len(versions) == 1
-    for name in ("weights.npy", "heads.json"):
+    for name in ("weights.npy", "words.npy", "heads.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
@@ -195,5 +226,7 @@ def test_artefact_of_other_tasks_is_refused(tmp_path):
 
 
 def test_artefact_in_use_is_small_and_names_its_version():
-    assert sum(path.stat().st_size for path in heads.FOLDER.iterdir()) <= SIZE_LIMIT
+    files = [*heads.FOLDER.iterdir(), FILE]
+
+    assert sum(path.stat().st_size for path in files) <= SIZE_LIMIT
     assert heads.HEADS.version == VERSION

@@ -1,4 +1,4 @@
-"""Writes the artefact: int8 weights, their scales, and what the run-time needs beside them."""
+"""Writes the artefact: rounded weights, their scales, and what the run-time needs beside them."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine import heads
+from routing.engine import heads, words
 from routing.engine.tasks import TASKS
 from routing.engine.training.fitting import Heads
 
@@ -46,15 +46,17 @@ def heads_of(tasks: Heads, numbers: Heads, temperature: float) -> heads.Heads:
         hashed=hashed.weights,
         scale=hashed.scale,
         dense=np.concatenate([tasks.dense, numbers.dense], axis=1),
+        words=tasks.words.astype(np.float16).astype(np.float32),
         bias=np.concatenate([tasks.bias, numbers.bias]),
         temperature=temperature,
     )
 
 
 def write(folder: Path, tasks: Heads, numbers: Heads, temperature: float) -> str:
-    """Write weights.npy and heads.json and return the artefact's version.
+    """Write weights.npy, words.npy and heads.json and return the artefact's version.
 
-    The version ends in a digest of both, so that two artefacts never share one.
+    The version ends in a digest of all and of the words' vectors, so that two artefacts never share
+    one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     hashed = quantise(np.concatenate([tasks.hashed, numbers.hashed], axis=1))
@@ -67,8 +69,11 @@ def write(folder: Path, tasks: Heads, numbers: Heads, temperature: float) -> str
     }
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     digest.update(hashed.weights.tobytes())
+    digest.update(tasks.words.astype(np.float16).tobytes())
+    digest.update(words.FILE.read_bytes())
     version = f"learned-1-{digest.hexdigest()[:8]}"
     np.save(folder / "weights.npy", hashed.weights, allow_pickle=False)
+    np.save(folder / "words.npy", tasks.words.astype(np.float16), allow_pickle=False)
     text = json.dumps({"version": version, **about}, indent=1)
     (folder / "heads.json").write_text(text + "\n", encoding="utf-8")
     return version

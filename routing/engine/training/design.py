@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from routing.engine.features import DENSE, Features
 from routing.engine.hashing import BUCKETS
+from routing.engine.words import WORDS
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -19,7 +20,7 @@ COLUMNS = 2 * BUCKETS
 class Design:
     """Features of n prompts: hashed ones as column numbers and values, the others dense.
 
-    Shapes: ends (n + 1,), columns and values (ends[-1],), dense (n, DENSE).
+    Shapes: ends (n + 1,), columns and values (ends[-1],), dense (n, DENSE), words (n, WORDS).
     A prompt's hashed values are 1 / sqrt(number of its grams), for each kind of gram apart.
     """
 
@@ -27,6 +28,7 @@ class Design:
     columns: NDArray[np.uint16]
     values: Floats
     dense: Floats
+    words: Floats
 
     def __len__(self) -> int:
         return len(self.dense)
@@ -49,6 +51,7 @@ class Design:
             np.concatenate([self.columns[one] for one in spans]),
             np.concatenate([self.values[one] for one in spans]),
             self.dense[rows],
+            self.words[rows],
         )
 
 
@@ -57,16 +60,19 @@ def design_of(prompts: Iterable[Features]) -> Design:
     columns: list[NDArray[np.uint16]] = []
     values: list[Floats] = []
     dense: list[Floats] = []
+    words: list[Floats] = []
     for one in prompts:
         columns.append(one.grams.rows.astype(np.uint16))
         values.append(np.repeat(_lengths(one.grams.sizes), one.grams.sizes))
         dense.append(one.dense)
+        words.append(one.words)
     ends = np.concatenate([[0], np.cumsum([len(one) for one in columns])]).astype(np.intp)
     return Design(
         ends,
         np.concatenate([*columns, np.empty(0, np.uint16)]),
         np.concatenate([*values, np.empty(0, np.float32)]),
         np.array(dense, dtype=np.float32).reshape(-1, DENSE),
+        np.array(words, dtype=np.float32).reshape(-1, WORDS),
     )
 
 

@@ -28,7 +28,7 @@ from routing.engine.training.artefact import heads_of
 from routing.engine.training.design import Design, Floats, design_of
 from routing.engine.training.difficulty import read_graded
 from routing.engine.training.examples import Example, without_form
-from routing.engine.training.fitting import Heads, fit, scores_of, softmax, softmax_residual
+from routing.engine.training.fitting import Heads, scores_of, softmax
 from routing.engine.training.templating import make_parallel
 
 # What holds the templates of the other languages, beside the family of the same name.
@@ -169,11 +169,7 @@ def family_of(source: str) -> str:
 
 
 def _fitted(trial: Trial, rows: Rows) -> Heads:
-    kept = [trial.examples[row] for row in rows]
-    weights = np.zeros(len(trial.examples), dtype=np.float32)
-    weights[rows] = recipe.weights_of(kept)
-    residual = softmax_residual(recipe.targets_of(trial.examples), weights, recipe.SMOOTHING)
-    return fit(trial.rough, len(TASKS), residual, plan=recipe.TASK_PLAN, of=rows)
+    return recipe.fit_tasks(trial.rough, trial.examples, rows)
 
 
 def _left_out(trial: Trial, name: str) -> tuple[Heads, list[int]]:

@@ -13,7 +13,7 @@ from routing.engine.axis import TOKENS_AT_ONE, TOKENS_PER_POINT, complexity_of, 
 from routing.engine.features import read_features
 from routing.engine.tasks import TASKS
 from routing.engine.training import artefact
-from routing.engine.training.design import Design, Floats, design_of
+from routing.engine.training.design import Design, Floats, Rows, design_of
 from routing.engine.training.difficulty import Graded, read_graded
 from routing.engine.training.examples import (
     Example,
@@ -26,8 +26,10 @@ from routing.engine.training.fitting import (
     Heads,
     Plan,
     fit,
+    fit_words,
     softmax_residual,
     squared_residual,
+    sum_of,
 )
 from routing.engine.training.templating import make_examples
 
@@ -37,6 +39,7 @@ SEED = 20261121
 MOST_PER_SOURCE = 500
 
 TASK_PLAN = Plan(passes=4, step=0.1, dense_step=0.03, shrink=0.02, seed=SEED)
+WORD_PLAN = Plan(passes=4, step=0.003, dense_step=0.003, shrink=0.0, seed=SEED)
 NUMBER_PLAN = Plan(passes=6, step=0.015, dense_step=0.03, shrink=10.0, seed=SEED)
 SMOOTHING = 0.05
 
@@ -56,8 +59,11 @@ SOURCE_HARDNESS = {
 # 1.3 and 1.0 per predicted logit (two folds).
 STRETCH = 1.3
 
+# Share of the scores of words added to those of n-grams; 0.3 to 0.6 are as good (README.md).
+WORD_SHARE = 0.4
+
 # Divides the scores of tasks; measured on sources left out (README.md).
-TEMPERATURE = 0.6
+TEMPERATURE = 0.9
 
 
 def train(data_dir: Path, folder: Path) -> str:
@@ -97,10 +103,15 @@ def targets_of(examples: Sequence[Example]) -> NDArray[np.intp]:
     return np.array([TASKS.index(one.task) for one in examples])
 
 
-def fit_tasks(design: Design, examples: Sequence[Example]) -> Heads:
-    """Fit the scores of tasks."""
-    residual = softmax_residual(targets_of(examples), weights_of(examples), SMOOTHING)
-    return fit(design, len(TASKS), residual, plan=TASK_PLAN)
+def fit_tasks(design: Design, examples: Sequence[Example], of: Rows | None = None) -> Heads:
+    """Fit the scores of tasks on some of the examples, all if not given."""
+    rows = np.arange(len(examples)) if of is None else of
+    weights = np.zeros(len(examples), dtype=np.float32)
+    weights[rows] = weights_of([examples[row] for row in rows])
+    residual = softmax_residual(targets_of(examples), weights, SMOOTHING)
+    grams = fit(design, len(TASKS), residual, plan=TASK_PLAN, of=rows)
+    words = fit_words(design, len(TASKS), residual, plan=WORD_PLAN, of=rows)
+    return sum_of(grams, words, WORD_SHARE)
 
 
 def weights_of(examples: Sequence[Example]) -> Floats:
@@ -129,7 +140,9 @@ def fit_numbers(examples: Sequence[Example], graded: Sequence[Graded]) -> Heads:
     residual = squared_residual(targets, group_weights(groups))
     heads = fit(design, 2, residual, plan=NUMBER_PLAN)
     stretch = np.array([STRETCH, 1.0], dtype=np.float32)
-    return Heads(heads.hashed * stretch, heads.dense * stretch, heads.bias * stretch)
+    return Heads(
+        heads.hashed * stretch, heads.dense * stretch, heads.words * stretch, heads.bias * stretch
+    )
 
 
 def hardness_of(example: Example) -> float:
