@@ -4,9 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 
 from activity.models import Generation, Rejection
 from routing.catalog import read_providers
@@ -35,6 +41,20 @@ class OperatorSite(admin.AdminSite):
             "providers": read_providers(),
         }
         return super().index(request, operation | (extra_context or {}))
+
+    @method_decorator(never_cache)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Send everyone to the one sign-in page, which alone bounds guesses of a password."""
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied(
+                f"The admin is for staff, and {request.user} is not. Sign in as a user who is, or "
+                "ask an administrator."
+            )
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
 def rejected_on(day: datetime) -> int:
