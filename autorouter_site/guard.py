@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from autorouter_site.health import PROBES
 from autorouter_site.lean import Receive, Send, send_response
 from routing import errors
 
@@ -104,7 +105,8 @@ def _in_headers(scope: dict[str, Any], *, lean: bool) -> errors.ApiError | None:
         return errors.HeadersTooLarge(
             f"Send at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes, with the path."
         )
-    if not _is_ours(found.get(b"host", b""), tuple(settings.ALLOWED_HOSTS)):
+    host = found.get(b"host", b"")
+    if scope["path"] not in PROBES and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):
         return errors.InvalidRequest("The Host header does not name this server.")
     if found.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         return errors.InvalidRequest("Transfer-Encoding must be chunked.")

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 # Only pages and the management API pass through these; autorouter_site/asgi.py hands the
 # completion endpoint to a handler that runs none of them.
 MIDDLEWARE = [
+    "autorouter_site.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -1,10 +1,10 @@
-"""Where each page and each API resource lives."""
+"""Where each page and each API resource lives; autorouter_site/health.py answers probes."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from autorouter_site import health, sign_in_link
+from autorouter_site import sign_in_link
 from settings_ui import account
 
 urlpatterns = [
@@ -21,6 +21,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("routing.api.urls")),
     path("v1/", include("routing.api.urls")),
-    path("livez", health.live),
-    path("readyz", health.ready),
 ]
