@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from autorouter_site import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEMO_PORT = 9190
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# What listens on all addresses, and the one that leads there from here.
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 HEADER = "# Made by quickstart. Keep it: without these keys nobody can read what they protect.\n"
 
 
@@ -54,6 +58,7 @@ def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None
             f"Cannot write {error.filename}: {error.strerror}. Start as the user who owns that "
             "folder, or name another one with AUTOROUTER_VAR_DIR."
         )
+    _let_in(_host_in(arguments), var_dir, environ)
     if "--no-demo" not in arguments and "AUTOROUTER_DEMO_UPSTREAM" not in environ:
         demo = f"127.0.0.1:{_free_port(DEMO_PORT)}"
         environ["AUTOROUTER_DEMO_UPSTREAM"] = demo
@@ -69,17 +74,45 @@ def write_secrets(var_dir: Path, environ: Mapping[str, str]) -> None:
     """
     var_dir.mkdir(parents=True, exist_ok=True)
     path = var_dir / "env"
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = _read(path)
     after = _completed(before or HEADER, environ, embedded.url(var_dir))
     if after != before:
         _write_private(path, after)
+
+
+def as_host(address: str) -> str:
+    """How a URL and a Host header write an address."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _host_in(arguments: Sequence[str]) -> str:
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--host", default="")
+    return str(parser.parse_known_args(arguments)[0].host)
+
+
+def _let_in(host: str, var_dir: Path, environ: MutableMapping[str, str]) -> None:
+    """Have the server answer to the address it listens on, unless AUTOROUTER_HOSTS is set."""
+    is_set = "AUTOROUTER_HOSTS" in _known(_read(var_dir / "env").splitlines(), environ)
+    names = [*LOCAL_HOSTS, as_host(host)]
+    if host and host not in EVERY_ADDRESS and not is_set:
+        environ["AUTOROUTER_HOSTS"] = ",".join(dict.fromkeys(names))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _known(lines: Sequence[str], environ: Mapping[str, str]) -> set[str]:
+    """The variables that the file or the environment sets."""
+    return {line.partition("=")[0].strip() for line in lines} | set(environ)
 
 
 def _completed(text: str, environ: Mapping[str, str], database_url: str) -> str:
     # A folder that was moved has its database at a new address.
     stale = f"DATABASE_URL={embedded.URL_START}"
     lines = [line for line in text.splitlines() if not line.startswith(stale)]
-    known = {line.partition("=")[0].strip() for line in lines} | set(environ)
+    known = _known(lines, environ)
     lines += [f"{name}={make()}" for name, make in SECRETS.items() if name not in known]
     if "DATABASE_URL" not in known:
         lines.append(f"DATABASE_URL={database_url}")

@@ -5,6 +5,8 @@ from pathlib import Path
 import environ
 from csp.constants import NONCE, NONE, SELF
 
+from autorouter_site.bootstrap import LOCAL_HOSTS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -19,7 +21,7 @@ AUTOROUTER_KEY_PEPPER = env.str("AUTOROUTER_KEY_PEPPER")
 AUTOROUTER_CREDENTIAL_KEYS = env.list("AUTOROUTER_CREDENTIAL_KEYS")
 
 DEBUG = False
-ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=[*LOCAL_HOSTS])
 CSRF_TRUSTED_ORIGINS = env.list("AUTOROUTER_ORIGINS", default=[])
 AUTOROUTER_HTTPS = env.bool("AUTOROUTER_HTTPS", default=False)
 

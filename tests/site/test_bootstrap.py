@@ -115,6 +115,41 @@ def test_no_demo_provider_where_none_is_wanted(tmp_path):
     assert "AUTOROUTER_DEMO_UPSTREAM" not in made
 
 
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("192.0.2.2", "localhost,127.0.0.1,[::1],192.0.2.2"),
+        ("2001:db8::2", "localhost,127.0.0.1,[::1],[2001:db8::2]"),
+        ("127.0.0.1", "localhost,127.0.0.1,[::1]"),
+        ("0.0.0.0", None),
+        ("::", None),
+    ],
+)
+def test_address_that_is_listened_on_is_let_in(tmp_path, host, names):
+    made = {"AUTOROUTER_VAR_DIR": str(tmp_path)}
+
+    bootstrap.prepare(["--no-demo", f"--host={host}"], made)
+
+    assert made.get("AUTOROUTER_HOSTS") == names
+
+
+def test_names_of_the_operator_stay(tmp_path):
+    made = {"AUTOROUTER_VAR_DIR": str(tmp_path), "AUTOROUTER_HOSTS": "router.example"}
+
+    bootstrap.prepare(["--host", "192.0.2.2"], made)
+
+    assert made["AUTOROUTER_HOSTS"] == "router.example"
+
+
+def test_names_in_the_file_stay(tmp_path):
+    (tmp_path / "env").write_text("AUTOROUTER_HOSTS=router.example\n")
+    made = {"AUTOROUTER_VAR_DIR": str(tmp_path)}
+
+    bootstrap.prepare(["--host", "192.0.2.2"], made)
+
+    assert "AUTOROUTER_HOSTS" not in made
+
+
 def test_folder_that_cannot_be_written_ends_with_a_sentence(tmp_path):
     (tmp_path / "file").touch()
 

@@ -1,3 +1,4 @@
+import http.server
 import os
 import re
 import signal
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.core.management import CommandError
 
-from autorouter_site.bootstrap import BASE_DIR, SECRETS
+from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS, SECRETS
+from autorouter_site.management.commands import quickstart as command
+from autorouter_site.supervisor import Supervisor
 
 pytestmark = pytest.mark.slow
 READY = "Ctrl-C ends everything."
@@ -22,14 +26,14 @@ HELLO = {"model": "openrouter/auto", "messages": [{"role": "user", "content": "H
 class Quickstart:
     """The command as a person runs it; `output` is what it has printed."""
 
-    def __init__(self, var_dir: Path, *arguments: str) -> None:
+    def __init__(self, var_dir: Path, *arguments: str, **variables: str) -> None:
         self.port = free_port()
         self.output = ""
         self.var_dir = var_dir
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "quickstart", f"--port={self.port}", *arguments],
             cwd=BASE_DIR,
-            env=clean_environment() | {"AUTOROUTER_VAR_DIR": str(var_dir)},
+            env=clean_environment() | {"AUTOROUTER_VAR_DIR": str(var_dir)} | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -55,9 +59,9 @@ class Quickstart:
         self.process.terminate()
         return self.wait_until_ended()
 
-    def ask(self, key: str) -> httpx.Response:
+    def ask(self, key: str, host: str = "127.0.0.1") -> httpx.Response:
         return httpx.post(
-            f"http://127.0.0.1:{self.port}/api/v1/chat/completions",
+            f"http://{host}:{self.port}/api/v1/chat/completions",
             headers={"Authorization": f"Bearer {key}"},
             json=HELLO,
         )
@@ -89,8 +93,8 @@ def var_dir() -> Iterator[Path]:
 def start(var_dir) -> Iterator[type[Quickstart]]:
     started = []
 
-    def start(*arguments: str) -> Quickstart:
-        started.append(Quickstart(var_dir, *arguments))
+    def start(*arguments: str, **variables: str) -> Quickstart:
+        started.append(Quickstart(var_dir, *arguments, **variables))
         return started[-1]
 
     yield start
@@ -155,6 +159,57 @@ def test_taken_port_is_told_with_a_way_out(start):
 
     assert f"port {port} " in quickstart.output
     assert f"--port {port + 1}" in quickstart.output
+
+
+def test_starts_on_another_address_behind_tls(start):
+    quickstart = start("--host=127.0.0.2", AUTOROUTER_HTTPS="true").wait_until_ready()
+    key = re.search(r"sk-ar-v1-\w+", quickstart.output).group()
+
+    assert quickstart.ask(key, "127.0.0.2").status_code == 200
+    assert "AUTOROUTER_HTTPS is on" in quickstart.output
+    assert "AUTOROUTER_HOSTS" not in quickstart.output
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "is_told"),
+    [
+        ("0.0.0.0", [*LOCAL_HOSTS], True),
+        ("0.0.0.0", [*LOCAL_HOSTS, "192.0.2.2"], False),
+        ("192.0.2.2", ["router.example"], True),
+        ("192.0.2.2", [".example", "192.0.2.2"], False),
+        ("127.0.0.1", [*LOCAL_HOSTS], False),
+    ],
+)
+def test_who_is_not_let_in_is_told_what_to_set(settings, host, names, is_told):
+    settings.ALLOWED_HOSTS = names
+
+    assert (f"AUTOROUTER_HOSTS={','.join(names)}," in command._notes(host)) is is_told
+
+
+@pytest.fixture
+def unready() -> Iterator[int]:
+    """The port of a server that never gets ready."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(b"no database")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_server_that_is_never_ready_is_told_with_its_answer(unready, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "READY_SECONDS", 0.0)
+
+    with pytest.raises(CommandError, match=r"/readyz answered 503 \(no database\)"):
+        command._wait_until_ready(Supervisor(tmp_path), "127.0.0.1", unready)
 
 
 def test_help_needs_no_database(start):

@@ -16,8 +16,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
+from django.http.request import validate_host
 
 from autorouter_site import sign_in_link
+from autorouter_site.bootstrap import EVERY_ADDRESS, LOCAL_HOSTS, as_host
 from autorouter_site.broker import install_pgmq
 from autorouter_site.embedded import EmbeddedError, EmbeddedPostgres
 from autorouter_site.first_start import Account, admin_account, collect_static
@@ -39,7 +41,7 @@ Sign in (once, within 15 minutes): {url}/sign-in/link/{token}
     -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
     -d '{{"model": "openrouter/auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-{providers}
+{providers}{notes}
 Logs: {logs}. Ctrl-C ends everything.
 """
 WORKER = """celery --app autorouter_site worker --beat --pool threads --concurrency 2
@@ -49,6 +51,11 @@ WEB = """granian --interface asgi --http 1 --no-ws --loop uvloop --respawn-faile
     --http1-header-read-timeout 10000 --http1-buffer-size 65536
     autorouter_site.asgi:application"""
 KEY_SHOWN = "Your key was shown at the first start; make another one under API keys."
+NOT_LET_IN = """
+Only requests to {names} are let in. Name what else clients call this machine:
+  AUTOROUTER_HOSTS={names},192.0.2.7,router.example.com make run HOST={host}"""
+ONLY_HTTPS = """
+AUTOROUTER_HTTPS is on: pages answer through your proxy alone, at its https:// address."""
 
 
 class Command(BaseCommand):
@@ -90,7 +97,7 @@ class Command(BaseCommand):
         with self._step("start"), _all_or_nothing(supervisor):
             _start_children(supervisor, options)
             _wait_until_ready(supervisor, options["host"], options["port"])
-        self._report(account, _url(options["host"], options["port"]))
+        self._report(account, options["host"], options["port"])
         while True:
             supervisor.watch(1.0)
             database.check_alive()
@@ -112,14 +119,15 @@ class Command(BaseCommand):
             self.stdout.write(ACCOUNT.format(**vars(account)))
         return account
 
-    def _report(self, account: Account, url: str) -> None:
+    def _report(self, account: Account, host: str, port: int) -> None:
         self.stdout.write(
             READY.format(
-                url=url,
+                url=_url(host, port),
                 token=sign_in_link.make(account.user),
                 hint="Try it:" if account.key else KEY_SHOWN,
                 key=account.key or "$AUTOROUTER_KEY",
                 providers=_providers(),
+                notes=_notes(host),
                 logs=settings.VAR_DIR / "log",
             )
         )
@@ -166,12 +174,22 @@ def _require_free(host: str, port: int) -> None:
 
 def _reachable(host: str) -> str:
     """An address of this machine that leads to a server listening on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
+    return EVERY_ADDRESS.get(host, host)
 
 
 def _url(host: str, port: int) -> str:
-    shown = _reachable(host)
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return f"http://{as_host(_reachable(host))}:{port}"
+
+
+def _notes(host: str) -> str:
+    """What keeps requests from being answered, and what to set."""
+    names = settings.ALLOWED_HOSTS
+    if host in EVERY_ADDRESS:
+        is_closed = set(names) <= set(LOCAL_HOSTS)
+    else:
+        is_closed = not validate_host(as_host(host), names)
+    notes = NOT_LET_IN.format(names=",".join(names), host=host) if is_closed else ""
+    return notes + (ONLY_HTTPS if settings.AUTOROUTER_HTTPS else "")
 
 
 @contextmanager
@@ -197,24 +215,28 @@ def _start_children(supervisor: Supervisor, options: dict[str, Any]) -> None:
 
 def _wait_until_ready(supervisor: Supervisor, host: str, port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _is_ready(host, port):
+    while problem := _unready(host, port):
         if time.monotonic() > deadline:
             raise CommandError(
-                f"The web server is not ready after {READY_SECONDS:.0f} s: GET /readyz does not "
-                f"answer 200. See {settings.VAR_DIR / 'log' / 'web-server.log'}."
+                f"The web server is not ready after {READY_SECONDS:.0f} s: GET "
+                f"{_url(host, port)}/readyz {problem}. "
+                f"See {settings.VAR_DIR / 'log' / 'web-server.log'}."
             )
         supervisor.watch(0.1)
 
 
-def _is_ready(host: str, port: int) -> bool:
+def _unready(host: str, port: int) -> str:
+    """What came of asking whether it is ready, or "" once it is."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=2)
     try:
         connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        response = connection.getresponse()
+        answer = response.read(200).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return f"gave no answer ({error})"
     finally:
         connection.close()
+    return "" if response.status == 200 else f"answered {response.status} ({answer})"
 
 
 def _providers() -> str:
