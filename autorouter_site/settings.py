@@ -167,22 +167,11 @@ AUTOROUTER_NEXT_BYTE_SECONDS = env.float("AUTOROUTER_NEXT_BYTE_SECONDS", default
 AUTOROUTER_ANSWER_SECONDS = env.float("AUTOROUTER_ANSWER_SECONDS", default=300.0)
 AUTOROUTER_TOTAL_SECONDS = env.float("AUTOROUTER_TOTAL_SECONDS", default=1800.0)
 
-# Keys of providers, by the variable that each provider names (see routing/data/providers.json).
+# Keys of providers, by the variable that each provider names. An operator may name any of these
+# and send it to an address of their own, so no other secret of this process is among them.
+PROVIDER_KEY_ENDINGS = ("_API_KEY", "_API_TOKEN")
 AUTOROUTER_PROVIDER_KEYS = {
-    name: env.str(name, default="")
-    for name in (
-        "OPENROUTER_API_KEY",
-        "OPENAI_API_KEY",
-        "ANTHROPIC_API_KEY",
-        "GEMINI_API_KEY",
-        "DEEPSEEK_API_KEY",
-        "MISTRAL_API_KEY",
-        "XAI_API_KEY",
-        "MOONSHOT_API_KEY",
-        "MINIMAX_API_KEY",
-        "ZAI_API_KEY",
-        "PERPLEXITY_API_KEY",
-    )
+    name: value for name, value in env.ENVIRON.items() if name.endswith(PROVIDER_KEY_ENDINGS)
 }
 
 LOGGING = {

@@ -11,7 +11,7 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Extract, Now
 
 from routing.engine.selection import DEFAULT_TRADEOFF
-from routing.validators import validate_base_url, validate_patterns
+from routing.validators import validate_base_url, validate_key_variable, validate_patterns
 
 
 def price(**options: Any) -> models.DecimalField:
@@ -32,7 +32,11 @@ class Provider(models.Model):
         help_text="Address up to and including the version, such as https://api.openai.com/v1.",
     )
     environment_variable = models.CharField(
-        max_length=60, blank=True, help_text="Read when no key is saved, such as OPENAI_API_KEY."
+        max_length=60,
+        blank=True,
+        validators=[validate_key_variable],
+        help_text="Of the server's environment, such as OPENAI_API_KEY; read at its start, and "
+        "used while no key is saved.",
     )
     credential = models.BinaryField(null=True, blank=True, editable=False)
     credential_hint = models.CharField(max_length=8, blank=True, editable=False)

@@ -16,6 +16,16 @@ def validate_patterns(value: Sequence[str]) -> None:
         raise ValidationError(problems)
 
 
+def validate_key_variable(value: str) -> None:
+    """Raises ValidationError unless it names a variable that the settings read as a key."""
+    endings = " or ".join(settings.PROVIDER_KEY_ENDINGS)
+    if not value.endswith(settings.PROVIDER_KEY_ENDINGS):
+        raise ValidationError(
+            f"{value} is not read: the name must end in {endings}, so that no other secret of "
+            "this server can be sent to a provider."
+        )
+
+
 def validate_base_url(value: str) -> None:
     """Raises ValidationError unless it is https to a public host, or a listed private one."""
     host, port = _host_and_port(value)

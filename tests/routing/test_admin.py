@@ -170,6 +170,29 @@ def test_the_page_names_the_variable_in_use(admin_client: Client, settings: Any)
     assert SECRET not in page
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "AUTOROUTER_KEY_PEPPER", "HOME"])
+def test_no_other_secret_of_the_server_can_be_named_as_a_key(
+    admin_client: Client, name: str
+) -> None:
+    provider = make_provider()
+
+    page = save_provider(admin_client, provider, environment_variable=name).content.decode()
+
+    provider.refresh_from_db()
+    assert f"{name} is not read: the name must end in _API_KEY or _API_TOKEN" in page
+    assert provider.environment_variable == ""
+
+
+@pytest.mark.parametrize("name", ["", "ACME_API_KEY", "ACME_API_TOKEN"])
+def test_a_variable_named_as_a_key_can_be_named(admin_client: Client, name: str) -> None:
+    provider = make_provider()
+
+    response = save_provider(admin_client, provider, environment_variable=name)
+
+    provider.refresh_from_db()
+    assert (response.status_code, provider.environment_variable) == (302, name)
+
+
 def test_the_list_of_providers_says_why(admin_client: Client) -> None:
     make_provider(environment_variable="ACME_API_KEY")
 

@@ -3,7 +3,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.conf import settings as project
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import QuerySet
@@ -67,12 +66,6 @@ def test_the_command_reports_what_it_wrote(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("rows", [LanguageModel, Provider, Endpoint, Price])
 def test_every_row_of_the_files_is_valid(loaded: None, rows: Any) -> None:
     assert [row.full_clean() for row in rows.objects.all()]
-
-
-def test_every_variable_of_a_provider_is_read_by_the_settings(loaded: None) -> None:
-    variables = set(Provider.objects.values_list("environment_variable", flat=True))
-
-    assert variables == set(project.AUTOROUTER_PROVIDER_KEYS)
 
 
 def test_every_endpoint_names_its_source(loaded: None) -> None:
