@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from activity.admin import ReadOnly
-from routing.catalog import credential_problem, provider_state, read_catalogue, read_providers
+from routing.catalog import credential_problem, read_catalogue, read_providers
 from routing.credentials import save_credential
 from routing.models import (
     ApiKey,
@@ -166,8 +166,8 @@ class ProviderAdmin(DeletesPrices, Switchable):
     def state(self, provider: Provider) -> str:
         if provider.pk is None:
             return "not saved yet"
-        state = provider_state(provider)
-        return f"{'on' if state.on else 'off'}: {state.why}"
+        report = next(one for one in read_providers() if one.provider == provider)
+        return f"{'on' if report.on else 'off'}: {report.why}"
 
 
 class PriceForm(forms.ModelForm):

@@ -169,16 +169,21 @@ def read_catalogue() -> Catalogue:
 
 
 def read_providers() -> list[ProviderReport]:
-    """Every provider with its state, by name, in four queries."""
+    """Every provider with its state, by name, in five queries."""
     usable: dict[str, set[str]] = {}
     for model in read_catalogue().models.values():
         for offer in model.offers:
             usable.setdefault(offer.provider, set()).add(model.slug)
+    serving = set(Endpoint.objects.filter(enabled=True).values_list("provider_id", flat=True))
     reports = []
     for provider in Provider.objects.all():
         state, count = provider_state(provider), len(usable.get(provider.slug, ()))
         if provider.slug == DEMO and state.on and not count:
             state = ProviderState(on=False, why="a provider with a key is in use")
+        elif provider.pk not in serving:
+            # A key would change nothing, so none is asked for.
+            why = f"no endpoint of {provider.name} is on; switch one on or add one in the admin"
+            state = ProviderState(on=False, why=why)
         reports.append(ProviderReport(provider, state.on, state.why, count))
     return reports
 

@@ -194,7 +194,8 @@ def test_a_variable_named_as_a_key_can_be_named(admin_client: Client, name: str)
 
 
 def test_the_list_of_providers_says_why(admin_client: Client) -> None:
-    make_provider(environment_variable="ACME_API_KEY")
+    make_endpoint()
+    Provider.objects.update(environment_variable="ACME_API_KEY", needs_credential=True)
 
     page = admin_client.get(list_page(Provider)).content.decode()
 

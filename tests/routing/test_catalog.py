@@ -134,6 +134,17 @@ def test_an_environment_variable_switches_a_provider_on(settings: Any) -> None:
     assert one().unusable == ""
 
 
+@pytest.mark.parametrize("endpoints", [0, 1])
+def test_a_key_without_an_endpoint_that_is_on_is_not_asked_for(endpoints: int) -> None:
+    provider = make_provider(environment_variable="ACME_API_KEY")
+    [make_endpoint(make_model(), provider, enabled=False) for _ in range(endpoints)]
+
+    (report,) = read_providers()
+
+    assert not report.on
+    assert report.why == "no endpoint of Acme is on; switch one on or add one in the admin"
+
+
 def test_a_saved_key_wins_over_the_environment(settings: Any) -> None:
     provider = make_provider(environment_variable="ACME_API_KEY")
     make_price(make_endpoint(make_model(), provider))
@@ -317,7 +328,7 @@ def test_reading_costs_three_queries_whatever_the_size(django_assert_num_queries
 
 def test_providers_are_reported_with_their_state(demo: Provider) -> None:
     make_price(make_endpoint(make_open().model, demo))
-    make_provider("beta")
+    make_endpoint(make_model("acme/two"), make_provider("beta"))
 
     reports = {report.provider.slug: report for report in read_providers()}
 

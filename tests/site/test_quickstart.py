@@ -17,9 +17,15 @@ from django.core.management import CommandError
 from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS, SECRETS
 from autorouter_site.management.commands import quickstart as command
 from autorouter_site.supervisor import Supervisor
+from routing import presets
 
 pytestmark = pytest.mark.slow
 READY = "Ctrl-C ends everything."
+FOR_REAL_MODELS = "For real models: OPENROUTER_API_KEY=sk-or-... make run"
+OF_NO_USE = (
+    "PERPLEXITY_API_KEY is set, but of no use: no endpoint of Perplexity is on; switch one on or "
+    "add one in the admin."
+)
 HELLO = {"model": "openrouter/auto", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -184,6 +190,22 @@ def test_who_is_not_let_in_is_told_what_to_set(settings, host, names, is_told):
     settings.ALLOWED_HOSTS = names
 
     assert (f"AUTOROUTER_HOSTS={','.join(names)}," in command._notes(host)) is is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("PERPLEXITY_API_KEY", f"the offline demo provider. {FOR_REAL_MODELS}\n{OF_NO_USE}"),
+        ("OPENROUTER_API_KEY", "OpenRouter."),
+    ],
+)
+def test_a_key_that_changes_nothing_is_told_at_the_start(db, settings, name, told):
+    settings.AUTOROUTER_DEMO_UPSTREAM = "127.0.0.1:9190"
+    settings.AUTOROUTER_PRIVATE_UPSTREAMS = ["127.0.0.1:9190"]
+    settings.AUTOROUTER_PROVIDER_KEYS = {name: "a-key"}
+    presets.load()
+
+    assert command._providers() == f"Answers come from {told}"
 
 
 @pytest.fixture

@@ -240,13 +240,21 @@ def _unready(host: str, port: int) -> str:
 
 
 def _providers() -> str:
-    """Say who answers, and how real models would if none does yet."""
-    reports = [one for one in catalog.read_providers() if one.on and one.usable_models]
-    names = [one.provider.name for one in reports if one.provider.slug != catalog.DEMO]
-    if names:
-        return f"Answers come from {', '.join(names)}."
-    who = "the offline demo provider" if reports else "nobody yet"
-    return f"Answers come from {who}. For real models: OPENROUTER_API_KEY=sk-or-... make run"
+    """Say who answers, how real models would if none does yet, and which keys change nothing."""
+    reports = catalog.read_providers()
+    useful = [one for one in reports if one.on and one.usable_models]
+    names = [one.provider.name for one in useful if one.provider.slug != catalog.DEMO]
+    who = ", ".join(names) or ("the offline demo provider" if useful else "nobody yet")
+    hint = "" if names else " For real models: OPENROUTER_API_KEY=sk-or-... make run"
+    return "\n".join([f"Answers come from {who}.{hint}", *_useless_keys(reports)])
+
+
+def _useless_keys(reports: list[catalog.ProviderReport]) -> list[str]:
+    """A sentence for each variable that is set and switches nothing on."""
+    idle = [one for one in reports if not one.usable_models]
+    variables = ((one.provider.environment_variable, one.why) for one in idle)
+    keys = settings.AUTOROUTER_PROVIDER_KEYS
+    return [f"{name} is set, but of no use: {why}." for name, why in variables if keys.get(name)]
 
 
 def _kill_on_second_signal(supervisor: Supervisor) -> None:
