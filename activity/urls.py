@@ -7,5 +7,5 @@ from activity import views
 urlpatterns = [
     path("activity", views.activity, name="activity"),
     path("activity/export.csv", views.export, name="activity-export"),
-    path("activity/<str:generation_id>", views.generation, name="generation"),
+    path("activity/<slug:generation_id>", views.generation, name="generation"),
 ]

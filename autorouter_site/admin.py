@@ -1,13 +1,15 @@
 """The admin site; its index shows today's requests, cost, errors and providers."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +18,8 @@ from django.views.decorators.cache import never_cache
 
 from activity.models import Generation, Rejection
 from routing.catalog import read_providers
+
+View = Callable[..., HttpResponse]
 
 TOP_MODELS = 5
 NEWEST_ERRORS = 5
@@ -41,6 +45,18 @@ class OperatorSite(admin.AdminSite):
             "providers": read_providers(),
         }
         return super().index(request, operation | (extra_context or {}))
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """A page of the admin, whose address holds no NUL: PostgreSQL finds nothing by one."""
+
+        @wraps(view)
+        def without_nul(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            values = (value for _, values in request.GET.lists() for value in values)
+            if any("\0" in text for text in (request.path, *values)):
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(without_nul, cacheable)
 
     @method_decorator(never_cache)
     def login(

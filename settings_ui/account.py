@@ -96,6 +96,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 
 def _is_ours(request: HttpRequest, url: str) -> bool:
-    return url_has_allowed_host_and_scheme(
+    # What begins otherwise could be the name of a view to redirect().
+    return url.startswith("/") and url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

@@ -71,6 +71,11 @@ def test_a_generation_of_another_is_not_found(browser):
     assert browser.get(f"/activity/{other.pk}").status_code == 404
 
 
+@pytest.mark.parametrize("odd", ["%00", "gen-1%00", "%ED%A0%80", "1" + "0" * 30, "x" * 9000])
+def test_an_id_that_cannot_be_is_not_found(browser, odd):
+    assert browser.get(f"/activity/{odd}").status_code == 404
+
+
 def test_refused_requests_of_others_are_not_shown(browser, user):
     make_generation(user)
     today = timezone.now().date()

@@ -166,6 +166,11 @@ def test_the_colour_switch_does_not_lead_away(client, db):
     assert response.url == "/activity"
 
 
+@pytest.mark.parametrize("target", ["nan", "10", "a\x00b", "\N{FOX FACE}"])
+def test_the_colour_switch_leads_to_paths_alone(client, db, target):
+    assert client.post("/account/theme", {"theme": "dark", "next": target}).url == "/activity"
+
+
 def test_a_colour_from_a_forged_cookie_is_escaped(client, db):
     client.cookies["theme"] = '"><script>alert(1)</script>'
 
