@@ -84,6 +84,13 @@ DATABASES = {"default": env.db_url("DATABASE_URL")}
 # Under ASGI a page runs in a thread of its own; a connection it kept would serve nobody else.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
+# Counts of attempts to sign in; with the default of 300, guessing many names would drop them.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -28,12 +28,12 @@ class SignInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": "That user name and password do not go together. Check both.",
         "inactive": "That user name and password do not go together. Check both.",
-        "throttled": "Too many attempts for this user name. Wait five minutes and try again.",
+        "throttled": "Too many attempts. Wait five minutes and try again.",
     }
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username") or ""
-        address = self.request.META.get("REMOTE_ADDR", "")
+        address = throttle.address_of(self.request)
         if not throttle.allow(username, address):
             raise ValidationError(self.error_messages["throttled"], code="throttled")
         cleaned = super().clean()

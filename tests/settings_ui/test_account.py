@@ -73,6 +73,72 @@ def test_another_address_and_another_name_are_not_throttled(client, user):
     assert sign_in(Client(REMOTE_ADDR="10.0.0.9")).status_code == 302
 
 
+@pytest.fixture
+def behind_proxy(settings):
+    settings.AUTOROUTER_HTTPS = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def via(*entries):
+    """A client behind the proxy, which saw the last of the entries."""
+    forwarded = {"HTTP_X_FORWARDED_FOR": ", ".join(entries)} if entries else {}
+    return Client(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_PROTO="https", **forwarded)
+
+
+def test_clients_of_one_proxy_are_told_apart(behind_proxy, user):
+    [sign_in(via("203.0.113.9"), "wrong") for _ in range(throttle.MAX_ATTEMPTS)]
+
+    assert sign_in(via("203.0.113.9")).status_code == 429
+    assert sign_in(via("203.0.113.10")).status_code == 302
+
+
+def test_an_entry_that_the_proxy_has_not_written_does_not_count(behind_proxy, user):
+    guesses = [f"198.51.100.{n}" for n in range(throttle.MAX_ATTEMPTS)]
+    [sign_in(via(forged, "203.0.113.9"), "wrong") for forged in guesses]
+
+    assert sign_in(via("198.51.100.99", "203.0.113.9")).status_code == 429
+
+
+@pytest.mark.parametrize("entries", [(), ("",), ("203.0.113.9", "unknown"), ("203.0.113.9:80",)])
+def test_without_a_good_entry_the_address_is_the_peers(behind_proxy, user, entries):
+    [sign_in(via("127.0.0.1"), "wrong") for _ in range(throttle.MAX_ATTEMPTS)]
+
+    assert sign_in(via(*entries)).status_code == 429
+
+
+def test_without_a_proxy_nobody_chooses_their_address(user):
+    [sign_in(Client(), "wrong") for _ in range(throttle.MAX_ATTEMPTS)]
+
+    assert sign_in(Client(HTTP_X_FORWARDED_FOR="203.0.113.9")).status_code == 429
+
+
+def test_one_address_tries_only_so_many_names():
+    tried = [throttle.allow(f"user-{n}", "203.0.113.9") for n in range(60)]
+
+    assert tried.count(True) == throttle.MAX_OF_ADDRESS
+
+
+def test_one_name_is_tried_only_so_often_whatever_the_address():
+    tried = [throttle.allow("ada", f"203.0.113.{n // 4}") for n in range(60)]
+
+    assert tried.count(True) == throttle.MAX_OF_NAME
+
+
+def test_one_address_alone_locks_no_name():
+    [throttle.allow("ada", "203.0.113.9") for _ in range(200)]
+
+    assert throttle.allow("ada", "203.0.113.10")
+
+
+def test_who_signs_in_does_not_use_up_the_attempts_of_others():
+    [
+        (throttle.allow(f"user-{n}", "203.0.113.9"), throttle.forget(f"user-{n}", "203.0.113.9"))
+        for n in range(60)
+    ]
+
+    assert throttle.allow("ada", "203.0.113.9")
+
+
 def test_signing_in_forgets_earlier_failures(client, user):
     [sign_in(client, "wrong") for _ in range(throttle.MAX_ATTEMPTS - 1)]
     sign_in(client)
