@@ -8,6 +8,11 @@ import pytest
 from autorouter_site.bootstrap import SECRETS
 
 ROOT = Path(__file__).parents[2]
+SHOW_HSTS = """
+from django.conf import settings
+names = ("SECONDS", "INCLUDE_SUBDOMAINS", "PRELOAD")
+print(*(getattr(settings, f"SECURE_HSTS_{name}") for name in names))
+"""
 SHOW_KEYS = "from autorouter_site.settings import *; print(AUTOROUTER_PROVIDER_KEYS)"
 
 
@@ -28,6 +33,35 @@ def test_what_is_missing_stops_the_start_by_its_name(name: str, tmp_path: Path) 
 
     assert started.returncode != 0
     assert f"Set the {name} environment variable" in started.stderr
+
+
+@pytest.fixture
+def behind_tls(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process behind a proxy that ends TLS."""
+    return os.environ | {"AUTOROUTER_HTTPS": "true", "AUTOROUTER_VAR_DIR": str(tmp_path)}
+
+
+def test_behind_tls_the_deployment_check_is_clean(behind_tls: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+
+    checked = subprocess.run(
+        command, cwd=ROOT, env=behind_tls, capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_hsts_binds_no_other_host(behind_tls: dict[str, str]) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOW_HSTS],
+        cwd=ROOT,
+        env=behind_tls | {"DJANGO_SETTINGS_MODULE": "autorouter_site.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert shown.stdout == "31536000 False False\n"
 
 
 def test_only_variables_named_as_keys_of_providers_are_read_as_such(tmp_path: Path) -> None:
