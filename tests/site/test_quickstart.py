@@ -15,6 +15,8 @@ import pytest
 from django.core.management import CommandError
 
 from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS, SECRETS
+from autorouter_site.embedded import EmbeddedPostgres
+from autorouter_site.embedded_place import Place
 from autorouter_site.management.commands import quickstart as command
 from autorouter_site.supervisor import Supervisor
 from routing import presets
@@ -140,6 +142,7 @@ def test_one_command_starts_everything_and_ends_it(start):
     assert signed_in.status_code == 200
     assert refused == 1
     assert "Another quickstart is running" in rival.output
+    assert f"ecrets: {first.var_dir}." in first.output
     assert status == 0
     assert first.processes() == []
 
@@ -206,6 +209,23 @@ def test_a_key_that_changes_nothing_is_told_at_the_start(db, settings, name, tol
     presets.load()
 
     assert command._providers() == f"Answers come from {told}"
+
+
+@pytest.mark.parametrize(
+    ("home", "database_url", "told"),
+    [
+        ("postgres", "ours", "Data and secrets: {var}."),
+        ("/var/lib/autorouter/1", "ours", "Secrets: {var}. Data: /var/lib/autorouter/1, which"),
+        ("postgres", "theirs", "Secrets: {var}. Data: the database of DATABASE_URL."),
+    ],
+)
+def test_the_folders_to_keep_are_named(settings, monkeypatch, tmp_path, home, database_url, told):
+    database = EmbeddedPostgres(tmp_path)
+    database.place = Place(tmp_path / home, tmp_path / "ours", "autorouter-db")
+    options = {"host": str(tmp_path / database_url)}
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
+
+    assert command._places(database).startswith(told.format(var=tmp_path))
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ Sign in (once, within 15 minutes): {url}/sign-in/link/{token}
     -d '{{"model": "openrouter/auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
 {providers}{notes}
+{places}
 Logs: {logs}. Ctrl-C ends everything.
 """
 WORKER = """celery --app autorouter_site worker --beat --pool threads --concurrency 2
@@ -97,14 +98,14 @@ class Command(BaseCommand):
         with self._step("start"), _all_or_nothing(supervisor):
             _start_children(supervisor, options)
             _wait_until_ready(supervisor, options["host"], options["port"])
-        self._report(account, options["host"], options["port"])
+        self._report(account, options["host"], options["port"], _places(database))
         while True:
             supervisor.watch(1.0)
             database.check_alive()
 
     def _prepare(self, database: EmbeddedPostgres) -> Account:
         """Bring database and files up to date; the first start also makes the admin user."""
-        if settings.DATABASES["default"]["OPTIONS"].get("host") == str(database.place.sockets):
+        if _is_used(database):
             with self._step("database"):
                 database.start()
         with self._step("tables"):
@@ -119,7 +120,7 @@ class Command(BaseCommand):
             self.stdout.write(ACCOUNT.format(**vars(account)))
         return account
 
-    def _report(self, account: Account, host: str, port: int) -> None:
+    def _report(self, account: Account, host: str, port: int, places: str) -> None:
         self.stdout.write(
             READY.format(
                 url=_url(host, port),
@@ -128,6 +129,7 @@ class Command(BaseCommand):
                 key=account.key or "$AUTOROUTER_KEY",
                 providers=_providers(),
                 notes=_notes(host),
+                places=places,
                 logs=settings.VAR_DIR / "log",
             )
         )
@@ -159,6 +161,21 @@ def _only_one(path: Path) -> Iterator[None]:
                 "another folder with AUTOROUTER_VAR_DIR."
             ) from error
         yield
+
+
+def _is_used(database: EmbeddedPostgres) -> bool:
+    """Whether DATABASE_URL is the embedded server's."""
+    return settings.DATABASES["default"]["OPTIONS"].get("host") == str(database.place.sockets)
+
+
+def _places(database: EmbeddedPostgres) -> str:
+    """Say which folders to keep; the database of root may be outside of the data folder."""
+    place, folder = database.place, database.var_dir
+    if not _is_used(database):
+        return f"Secrets: {folder}. Data: the database of DATABASE_URL."
+    if folder in place.home.parents:
+        return f"Data and secrets: {folder}."
+    return f"Secrets: {folder}. Data: {place.home}, which belongs to the system user {place.user}."
 
 
 def _require_free(host: str, port: int) -> None:
