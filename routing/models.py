@@ -212,6 +212,11 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             )
         )
 
+    def state_of(self, digest: str) -> models.QuerySet:
+        """What may keep a key from being usable; the expiry in seconds since 1970."""
+        expiry = Extract("expires_at", "epoch")
+        return self.of_digest(digest).values_list(expiry, "disabled", "user__is_active")
+
     def owned_by(self, user: Any) -> "ApiKeyQuerySet":
         return self.filter(user=user)
 

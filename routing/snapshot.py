@@ -17,7 +17,7 @@ import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from activity.connections import Reads
+from activity.connections import Reads, Rows
 from activity.ledger import numbered
 from routing import catalog, credentials
 from routing.catalog import Catalogue
@@ -32,6 +32,7 @@ OLDEST_UNHEARD_SECONDS = 1.0
 OLDEST_HEARD_SECONDS = 30.0
 
 AWAY = (psycopg.Error, OSError)
+AWAY_MESSAGE = "The key cannot be checked now; try again shortly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,20 @@ class Snapshot:
             return None
         return account
 
+    async def state(self, secret: str) -> Rows:
+        """What the tables say of a key that is refused; no row if it was never one of ours.
+
+        Raises Unavailable while the database is away.
+        """
+        if not credentials.is_well_formed(secret):
+            return []
+        state = ApiKey.objects.state_of(credentials.digest(secret))
+        query, parameters = state.query.sql_with_params()
+        try:
+            return await self._reads.rows(numbered(query), parameters)
+        except AWAY as error:
+            raise Unavailable(AWAY_MESSAGE) from error
+
     def _is_stale(self, account: Account) -> bool:
         return not self.listening and time.monotonic() - account.read_at > OLDEST_UNHEARD_SECONDS
 
@@ -136,7 +151,7 @@ class Snapshot:
         try:
             return await asyncio.shield(task)
         except AWAY as error:
-            raise Unavailable("The key cannot be checked now; try again shortly.") from error
+            raise Unavailable(AWAY_MESSAGE) from error
 
     async def _read_account(self, digest: str) -> Account | None:
         epoch = self._epoch

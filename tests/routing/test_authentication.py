@@ -1,10 +1,9 @@
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from activity.models import Generation
 from routing.authentication import bearer
@@ -80,12 +79,15 @@ def test_a_key_elsewhere_than_in_the_header_does_not_count(client: Client, secre
     assert "Missing Authentication header" in response.json()["error"]["message"]
 
 
-STATES: list[dict[str, Any]] = [
-    {"disabled": True},
-    {"expires_at": timezone.now() - timedelta(seconds=1)},
-    {"user": {"is_active": False}},
-]
-OFF = pytest.mark.parametrize("state", STATES, ids=["disabled", "expired", "deactivated"])
+STATES: dict[str, dict[str, Any]] = {
+    "This API key is disabled": {"disabled": True},
+    "This API key expired on 2026-11-21 at 12:30 UTC": {
+        "expires_at": datetime(2026, 11, 21, 12, 30, 59, tzinfo=UTC),
+        "disabled": True,
+    },
+    "The user of this API key is deactivated": {"user": {"is_active": False}},
+}
+OFF = pytest.mark.parametrize(("told", "state"), STATES.items())
 
 
 def make_key_that_is(state: dict[str, Any]) -> str:
@@ -94,19 +96,27 @@ def make_key_that_is(state: dict[str, Any]) -> str:
 
 
 @OFF
-def test_a_key_that_is_off_is_unknown(client: Client, db: None, state: dict[str, Any]) -> None:
+def test_a_key_that_is_off_says_why(
+    client: Client, db: None, told: str, state: dict[str, Any]
+) -> None:
     headers = {"Authorization": f"Bearer {make_key_that_is(state)}"}
 
-    assert client.get("/api/v1/key", headers=headers).status_code == 401
+    response = client.get("/api/v1/key", headers=headers)
+
+    assert response.status_code == 401
+    assert response.json()["error"]["message"].startswith(told)
 
 
 @OFF
-async def test_a_key_that_is_off_completes_nothing(api: Api, state: dict[str, Any]) -> None:
+async def test_a_key_that_is_off_completes_nothing(
+    api: Api, told: str, state: dict[str, Any]
+) -> None:
     secret = await in_db(make_key_that_is)(state)
 
     response = await api.post(HELLO, secret)
 
     assert response.status_code == 401
+    assert response.json()["error"]["message"].startswith(told)
     assert not await Generation.objects.aexists()
 
 
