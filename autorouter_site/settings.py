@@ -1,5 +1,6 @@
 """Every environment variable, read once, here; a table in the README says what each is."""
 
+import logging
 from pathlib import Path
 
 import environ
@@ -48,7 +49,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "autorouter_site.health.probes",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "autorouter_site.static_files.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -181,6 +182,8 @@ AUTOROUTER_PROVIDER_KEYS = {
     name: value for name, value in env.ENVIRON.items() if name.endswith(PROVIDER_KEY_ENDINGS)
 }
 
+# A warning is a line of JSON as well.
+logging.captureWarnings(capture=True)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from django.conf import settings
 names = ("SECONDS", "INCLUDE_SUBDOMAINS", "PRELOAD")
 print(*(getattr(settings, f"SECURE_HSTS_{name}") for name in names))
 """
+WARN = "import django, warnings; django.setup(); warnings.warn('Look out')"
 SHOW_KEYS = "from autorouter_site.settings import *; print(AUTOROUTER_PROVIDER_KEYS)"
 
 
@@ -62,6 +64,19 @@ def test_hsts_binds_no_other_host(behind_tls: dict[str, str]) -> None:
     )
 
     assert shown.stdout == "31536000 False False\n"
+
+
+def test_a_warning_is_a_line_of_json() -> None:
+    warned = subprocess.run(
+        [sys.executable, "-c", WARN],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "autorouter_site.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(warned.stderr)["logger"] == "py.warnings"
 
 
 def test_only_variables_named_as_keys_of_providers_are_read_as_such(tmp_path: Path) -> None:
