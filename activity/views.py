@@ -47,10 +47,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     return StreamingHttpResponse(
         csv_parts(selected),
         content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-        },
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "autorouter_site.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "autorouter_site.static_files.StaticFiles",
+    "autorouter_site.caching.no_store",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from settings_ui import throttle
@@ -67,7 +66,6 @@ class ChangePassword(PasswordChangeView):
         return super().form_valid(form)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_by_link(
     request: HttpRequest, token: str, read: Callable[[str], AbstractBaseUser | None]

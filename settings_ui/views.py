@@ -5,7 +5,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from activity.dial import WORDS
@@ -92,7 +91,6 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@never_cache
 @page
 def new_key(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST or None)
