@@ -71,10 +71,6 @@ class AutoRouterForm(forms.Form):
         help_text="A request cannot change these values with its own plugin settings.",
     )
 
-    @classmethod
-    def field_names(cls) -> list[str]:
-        return list(cls.base_fields)
-
 
 class ApiKeyForm(forms.ModelForm):
     expires_on = forms.DateField(
