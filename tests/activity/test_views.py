@@ -245,6 +245,8 @@ def test_the_first_visit_says_how_to_begin(browser):
 
     assert "/settings/keys/new" in page
     assert "curl http://127.0.0.1:8123/api/v1/chat/completions" in page
+    assert "export AUTOROUTER_KEY=sk-ar-" in page
+    assert "Bearer $AUTOROUTER_KEY" in page
 
 
 def test_an_empty_result_offers_to_clear_the_filters(browser, user):

@@ -23,3 +23,11 @@ def lives(provider: dict[str, Any]) -> bool:
         "serves_all_under" in provider
         or any("retired" not in endpoint for endpoint in provider["endpoints"])
     )
+
+
+def test_the_request_of_the_readme_says_first_where_its_key_comes_from() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    before, _, _ = readme.partition("$AUTOROUTER_KEY")
+
+    assert re.search(r"^    export AUTOROUTER_KEY=sk-ar-", before, re.MULTILINE)
