@@ -1,7 +1,8 @@
 """Which generations an Activity page shows: the filters of its URL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -64,10 +65,16 @@ class ActivityFilters(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "Generation id, app or end user"}),
     )
 
-    def __init__(self, data: QueryDict, senders: Senders = ()) -> None:
+    def __init__(
+        self,
+        data: QueryDict,
+        senders: Senders = (),
+        own_keys: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(data)
         providers = {provider: provider for provider, _, _ in senders if provider}
-        keys = {key_id: name for _, key_id, name in senders}
+        # A deleted key lives on in its requests; a key that was only refused has none.
+        keys = {key_id: name for _, key_id, name in senders} | dict(own_keys)
         self._offer("provider", providers)
         self._offer("key", keys)
         self.key_names = keys

@@ -19,7 +19,8 @@ from activity.models import Generation, GenerationQuerySet, Rejection
 @require_safe
 def activity(request: HttpRequest) -> HttpResponse:
     own = Generation.objects.owned_by(request.user)
-    filters = ActivityFilters(request.GET, own.recent().senders())
+    senders = own.recent().senders()
+    filters = ActivityFilters(request.GET, senders, _own_keys(request.user))
     selected = filters.select(own)
     page = _page(request, selected)
     context = {
@@ -69,6 +70,11 @@ def generation(request: HttpRequest, generation_id: str) -> HttpResponse:
         "older": own.before(row.created_at, row.pk).newest_first().first(),
     }
     return render(request, "activity/detail.html", context)
+
+
+def _own_keys(user: Any) -> dict[int, str]:
+    """The keys of a user and their names, used or not: the relation spares us routing's models."""
+    return dict(user.apikey_set.values_list("id", "name"))
 
 
 def _page(request: HttpRequest, selected: GenerationQuerySet) -> paging.Page:

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from activity.models import Rejection
 from activity.paging import PAGE_SIZE
-from tests.factories import DECISION, make_attempt, make_generation, make_user
+from tests.factories import DECISION, make_attempt, make_generation, make_key, make_user
 
 # Session, user, and what the page itself reads.
-QUERIES_OF_LIST = 6
+QUERIES_OF_LIST = 7
 QUERIES_OF_DETAIL = 6
 
 
@@ -91,6 +91,18 @@ def test_refused_requests_of_others_are_not_shown(browser, user):
     assert "key_limit" in page
     assert "1,200" in page
     assert "someone_elses" not in page
+
+
+def test_a_key_whose_every_request_was_refused_has_its_name(browser, user):
+    make_generation(user)
+    key = make_key(user, name="zero")
+    day = timezone.now().date()
+    Rejection.objects.create(day=day, key_id=key.pk, user_id=user.pk, code=403, count=1)
+
+    page = browser.get("/activity").content.decode()
+
+    assert '<td data-label="Key">zero</td>' in page
+    assert f'<option value="{key.pk}">zero</option>' in page
 
 
 @pytest.mark.parametrize("rows", [1, PAGE_SIZE + 5])
