@@ -300,6 +300,17 @@ def test_detail_shows_what_there_is_of_a_decision(browser, user, decision):
     assert browser.get(f"/activity/{row.pk}").status_code == 200
 
 
+@pytest.mark.parametrize(("strategy", "said"), [("auto", 1), ("direct", 0), ("fallback", 0)])
+def test_detail_names_the_pool_only_where_one_was_chosen_from(browser, user, strategy, said):
+    rules = {"tradeoff": {"value": 7}, "allowed": {"patterns": []}, "excluded": {"patterns": []}}
+    row = make_generation(user, decision={"strategy": strategy} | (rules if said else {}))
+
+    page = browser.get(f"/activity/{row.pk}").content.decode()
+
+    assert page.count("every model of the pool") == said
+    assert page.count("<dt>Excluded</dt>") == said
+
+
 def test_detail_says_which_endpoints_were_skipped(browser, user):
     until = "2026-11-22T10:15:30+00:00"
     skipped = {"model": "a/one", "provider": "X", "until": until, "after": "HTTP 503"}
