@@ -37,9 +37,9 @@ STICKY = {
 }
 VERDICTS = {
     "chosen": "Chosen",
-    "dearer_no_gain": "Dearer for no gain",
-    "dearer": "Better, but dearer than that is worth here",
-    "weaker": "Weaker",
+    "dearer_no_gain": "No better and no cheaper",
+    "dearer": "Better, but not by enough for its cost",
+    "weaker": "Cheaper, but weaker",
     "pinned": "Scored higher, but the conversation stays with its model",
     "cooling": "Scored higher, but every endpoint of it failed of late",
 }
@@ -71,6 +71,8 @@ CLASSES = {
 # Priced per piece; all other classes are priced per token and shown per million.
 PIECES = ("request", "web_search", "insurance")
 MILLION = 1_000_000
+# Below it a share rounds to no percent.
+SLIGHT = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +276,31 @@ def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
     """Quality and cost of a candidate against those of the chosen one, in words."""
     if one is chosen or not chosen.get("cost_usd") or one.get("cost_usd") is None:
         return ""
-    points = round((one["quality"] - chosen["quality"]) * 100)
-    plural = "" if abs(points) == 1 else "s"
-    direction = "better" if points > 0 else "weaker"
-    better = f"{abs(points)} point{plural} {direction}" if points else "about as good"
     share = one["cost_usd"] / chosen["cost_usd"]
-    cost = f"{share:.1f} times the cost" if share >= 1 else f"{share:.0%} of the cost"
-    return f"Predicted {better}, at {cost}."
+    return f"Predicted {_quality_words(one['quality'], chosen['quality'])}, {_cost_words(share)}."
+
+
+def _quality_words(quality: float, chosen: float) -> str:
+    """The difference of the percentages as they are shown."""
+    points = (_percent(quality) or 0) - (_percent(chosen) or 0)
+    if quality == chosen:
+        return "as good"
+    direction = "better" if quality > chosen else "weaker"
+    plural = "" if abs(points) == 1 else "s"
+    return f"{abs(points)} point{plural} {direction}" if points else f"slightly {direction}"
+
+
+def _cost_words(share: float) -> str:
+    """A cost as a share of the chosen one's; less than half a percent of difference is slight."""
+    if share == 1:
+        return "at the same cost"
+    if abs(share - 1) < SLIGHT:
+        return "slightly dearer" if share > 1 else "slightly cheaper"
+    if share < 1:
+        return f"{1 - share:.0%} cheaper" if share > SLIGHT else "more than 99% cheaper"
+    if share < 2:
+        return f"{share - 1:.0%} dearer"
+    return f"at {share:,.1f} times the cost" if share < 10 else f"at {share:,.0f} times the cost"
 
 
 def _percent(share: float | None) -> int | None:

@@ -30,7 +30,7 @@ DECISION = {
     "candidates": candidates.store(
         [
             ("anthropic/claude-haiku-4.5", 0.81, 0.00123, 0.512, 0.74, 0.87, "chosen"),
-            ("anthropic/claude-opus-4.6", 0.82, 0.0123, 0.31, 0.76, 0.88, "dearer_no_gain"),
+            ("anthropic/claude-opus-4.6", 0.80, 0.0123, 0.31, 0.74, 0.86, "dearer_no_gain"),
             ("openai/gpt-5", 0.83, 0.0062, 0.6, 0.76, 0.88, "pinned"),
         ]
     ),

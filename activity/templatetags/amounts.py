@@ -34,5 +34,14 @@ def exact_usd(amount: Decimal | None, least: int = 2) -> str:
 
 
 @register.filter
+def speed(tokens_per_second: float | None) -> str:
+    """A decimal only where it tells something: 3.4 tokens/s, 14,600 tokens/s."""
+    if not tokens_per_second:
+        return MISSING
+    decimals = 1 if tokens_per_second < 10 else 0
+    return f"{tokens_per_second:,.{decimals}f} tokens/s"
+
+
+@register.filter
 def ms(milliseconds: int | None) -> str:
     return MISSING if milliseconds is None else f"{intcomma(milliseconds)} ms"

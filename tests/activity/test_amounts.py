@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from activity.templatetags.amounts import exact_usd, ms, usd
+from activity.templatetags.amounts import exact_usd, ms, speed, usd
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,16 @@ def test_exact_usd_loses_no_digit(amount, least, shown):
 )
 def test_ms(time, shown):
     assert ms(time) == shown
+
+
+@pytest.mark.parametrize(
+    ("tokens_per_second", "shown"),
+    [
+        (None, "\N{EN DASH}"),
+        (3.44, "3.4 tokens/s"),
+        (101.92, "102 tokens/s"),
+        (14_600.0, "14,600 tokens/s"),
+    ],
+)
+def test_speed(tokens_per_second, shown):
+    assert speed(tokens_per_second) == shown

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from activity import receipt
+from activity import candidates, receipt
 from activity.dial import WORDS
 
 
@@ -38,6 +38,29 @@ def test_every_dial_position_has_words(value):
     told = receipt.read({"tradeoff": {"value": value, "source": "default"}})
 
     assert (told.dial, told.dial_words, told.dial_source) == (value, WORDS[value], "built in")
+
+
+@pytest.mark.parametrize(
+    ("quality", "cost", "reason", "said"),
+    [
+        (0.834, 0.0022, "dearer", "Predicted slightly better, 10% dearer."),
+        (0.85, 0.008, "dearer", "Predicted 2 points better, at 4.0 times the cost."),
+        (0.85, 3.0, "dearer", "Predicted 2 points better, at 1,500 times the cost."),
+        (0.82, 0.002, "dearer_no_gain", "Predicted 1 point weaker, at the same cost."),
+        (0.83, 0.002004, "dearer_no_gain", "Predicted as good, slightly dearer."),
+        (0.7, 0.001999, "weaker", "Predicted 13 points weaker, slightly cheaper."),
+        (0.7, 0.001, "weaker", "Predicted 13 points weaker, 50% cheaper."),
+        (0.7, 0.000001, "weaker", "Predicted 13 points weaker, more than 99% cheaper."),
+    ],
+)
+def test_a_candidate_is_compared_with_the_chosen_one(quality, cost, reason, said):
+    chosen = ("a/one", 0.83, 0.002, 0.5, 0.8, 0.9, "chosen")
+    other = ("a/two", quality, cost, 0.4, 0.8, 0.9, reason)
+
+    told = receipt.read({"candidates": candidates.store([chosen, other])})
+
+    assert told.candidates[1].detail == said
+    assert told.candidates[1].verdict == receipt.VERDICTS[reason]
 
 
 def test_models_that_were_out_are_grouped_by_reason():

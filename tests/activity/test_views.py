@@ -280,7 +280,7 @@ def test_detail_says_why_this_model(browser, user):
     assert "set by the request" in page
     assert '81% <span class="soft">(74\u201387)</span>' in page
     assert "$0.001230" in page
-    assert "Dearer for no gain" in page
+    assert "No better and no cheaper" in page
     assert "Outside the allowed patterns" in page
     assert "its remembered model anthropic/claude-haiku-4.5 was called again" in page
 
