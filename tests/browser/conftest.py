@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from activity import candidates
 from activity.models import Generation, Rejection
 from routing.models import AutoRouterSettings
 from tests.factories import (
@@ -71,6 +72,39 @@ def paths(generation) -> list[str]:
         "/sign-in/link/used-up",
         "/nowhere",
     ]
+
+
+@pytest.fixture
+def long_names(generation) -> str:
+    """The longest of every name that a page may show; gives the page of such a request."""
+    user, slug = generation.user, f"{'m' * 90}/{'n' * 100}"
+    key = make_key(user, name="k" * 100)
+    names = {"routed_model": slug, "provider": "p" * 100, "key_id": key.pk, "key_name": key.name}
+    names |= {"requested_model": f"r{slug}", "app": "t" * 100, "end_user": "u" * 256}
+    patterns = {"patterns": ["w" * 150 + "/*"], "source": "request"}
+    chosen = (slug, 0.81, 0.00123, 0.512, 0.74, 0.87, "chosen")
+    decision = DECISION | {"allowed": patterns, "candidates": candidates.store([chosen])}
+    tokens = {"prompt_tokens": 1_234_567, "cached_tokens": 99_120, "completion_tokens": 123_456}
+    row = make_generation(
+        user, decision=decision, cost=Decimal("12.5"), latency_ms=123_456, **names, **tokens
+    )
+    make_generation(user, status="failed", error_code=502, error_type="e" * 60, **names)
+    make_attempt(row, status="failed", http_status=503, error_type="e" * 60, latency_ms=15_000)
+    day, code = row.created_at.date(), "f" * 60
+    Rejection.objects.create(
+        day=day, key_id=key.pk, user_id=user.pk, code=403, error_type=code, count=10**6
+    )
+    AutoRouterSettings.objects.update(allowed_models=["anthropic/*", "v" * 150 + "/*"])
+    make_model(slug)
+    return f"/activity/{row.pk}"
+
+
+@pytest.fixture
+def fifty_requests(generation) -> int:
+    """A whole page of requests."""
+    others = 50 - Generation.objects.count()
+    [make_generation(generation.user, app="Notebook", first_token_ms=312) for _ in range(others)]
+    return 50
 
 
 @pytest.fixture

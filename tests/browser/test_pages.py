@@ -9,6 +9,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 AUTO_ROUTER = "/settings/plugins/auto-router"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# Boxes that hold more than they show: they would have to be scrolled, or they hide what the title
+# does not say. Code scrolls by itself, fields too, and what is for the ear alone is clipped.
+CUT = """() => [...document.querySelectorAll("body *")]
+  .filter((box) => !box.closest("pre, input, select, textarea, svg, thead, .visually-hidden"))
+  .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
+  .filter((box) => getComputedStyle(box).overflowX !== "hidden" || !box.title)
+  .map((box) => `${box.localName}.${box.className} ${box.scrollWidth} > ${box.clientWidth}`)"""
 # Chromium reports the status of the page itself as a failed resource.
 EXPECTED = ("404 (Not Found)", "410 (Gone)")
 
@@ -27,8 +34,15 @@ def faults(page, path):
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
     axe = [(path, one["id"], one["nodes"][0]["html"]) for one in found.response["violations"]]
     wide = [(path, "wider than the window", by)] if (by := page.evaluate(OVERFLOW)) else []
+    wide += [(path, "wider than its box", box) for box in cut(page)]
     headings = page.locator("h1").count()
     return axe + wide + ([] if headings == 1 else [(path, "h1", headings)])
+
+
+def cut(page):
+    """The boxes whose content does not fit, with all that can be opened open."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    return page.evaluate(CUT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -95,6 +109,35 @@ def test_the_preview_follows_the_typing(signed_in):
     expect(page.locator("#preview")).to_contain_text("No model is left")
 
     assert errors == []
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_names_of_any_length_push_no_figure_out_of_sight(long_names, signed_in, paths, width):
+    page = signed_in(viewport={"width": width, "height": 800})
+
+    found = [(path, box) for path in [*paths, long_names] if page.goto(path) for box in cut(page)]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_index_of_the_admin_fits(long_names, signed_in, width):
+    page = signed_in(viewport={"width": width, "height": 800})
+
+    page.goto("/admin/")
+
+    expect(page.get_by_role("heading", name="Newest errors")).to_be_visible()
+    assert [box for box in cut(page) if box.startswith(("td", "table", "section"))] == []
+
+
+def test_fifty_requests_are_a_short_page_on_a_phone(fifty_requests, signed_in):
+    page = signed_in(viewport={"width": 320, "height": 800})
+
+    page.goto("/activity")
+
+    assert page.locator(".generation").count() == fifty_requests
+    assert page.locator(".generation").first.bounding_box()["height"] <= 150
+    assert page.evaluate("document.documentElement.scrollHeight") < 9000
 
 
 def test_slider_number_and_words_stay_in_step(signed_in):
