@@ -238,8 +238,12 @@ def _facts(analysis: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _tasks(analysis: Mapping[str, Any]) -> str:
     """The likely tasks with their shares, the likeliest first."""
     shares = sorted((analysis.get("tasks") or {}).items(), key=lambda pair: -pair[1])
-    likely = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.05]
-    return ", ".join(likely[:3]) or str(analysis.get("task") or "").replace("_", " ")
+    likely = [f"{_spaced(name)} {share:.0%}" for name, share in shares if share >= 0.05]
+    return ", ".join(likely[:3]) or _spaced(str(analysis.get("task") or ""))
+
+
+def _spaced(task: str) -> str:
+    return task.replace("_", " ").replace(":", ": ")
 
 
 def _language(code: str) -> str:

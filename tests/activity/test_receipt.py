@@ -92,9 +92,11 @@ def test_a_skipped_endpoint_says_until_when_and_why():
 
 
 def test_an_unlikely_task_and_an_unknown_language_are_left_out():
-    told = receipt.read({"analysis": {"tasks": {"code": 0.8, "math": 0.01}, "language": "und"}})
+    told = receipt.read(
+        {"analysis": {"tasks": {"code:write_tests": 0.8, "math": 0.01}, "language": "und"}}
+    )
 
-    assert told.facts == [("Task", "code 80%")]
+    assert told.facts == [("Task", "code: write tests 80%")]
 
 
 def test_cost_lines_add_up_exactly():
