@@ -21,7 +21,7 @@ from routing.engine.hashing import (
     sift,
 )
 from routing.engine.tasks import GROUPS
-from routing.engine.words import read_words
+from routing.engine.words import Known, find_words
 
 # A share of letters in another script that settles the language: less is a quoted name.
 SCRIPT_SHARE = 0.3
@@ -70,13 +70,13 @@ class Features(NamedTuple):
     dense: (DENSE,) float32, each about -2 to 2: the cues of each group, their hardness, the
     logarithm of the number of words, shares of digits, symbols and characters beyond ASCII, and a
     fence of code. Case, white space and final marks change none.
-    words: (WORDS,) float32, what words.py makes of them.
+    words: those whose meaning is known.
     """
 
     cues: Cues
     grams: Grams
     dense: NDArray[np.float32]
-    words: NDArray[np.float32]
+    words: Known
 
 
 class _Table(NamedTuple):
@@ -170,7 +170,7 @@ def read_features(text: str) -> Features:
     own, grams = _read(seen)
     if len(text) > len(seen):
         own = own._replace(words=own.words * len(text) // len(seen))
-    return Features(own, grams, _dense(text, own, grams), read_words(grams))
+    return Features(own, grams, _dense(text, own, grams), find_words(grams))
 
 
 def _read(seen: str) -> tuple[Cues, Grams]:

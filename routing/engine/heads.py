@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from routing.engine.features import Features
 from routing.engine.hashing import BUCKETS, Grams
 from routing.engine.tasks import TASKS
-from routing.engine.words import WORDS
+from routing.engine.words import WORDS, projected, weighted
 
 FOLDER = Path(__file__).with_name("artefact")
 
@@ -29,7 +29,7 @@ OUTPUTS = len(TASKS) + 2
 class Heads(NamedTuple):
     """Shapes: hashed (2 * BUCKETS, OUTPUTS) int8; scale, bias (OUTPUTS,); dense (DENSE, OUTPUTS).
 
-    words: (WORDS, len(TASKS)); they say nothing of difficulty and length.
+    words: what each known word says of each task, of words.projected(); nothing of the other two.
     temperature divides the scores of tasks before a softmax.
     """
 
@@ -64,7 +64,9 @@ def load(folder: Path) -> Heads:
         hashed=_weights(folder / "weights.npy", np.int8, (2 * BUCKETS, OUTPUTS)),
         scale=np.array(about["scale"], dtype=np.float32),
         dense=np.array(about["dense"], dtype=np.float32),
-        words=_weights(folder / "words.npy", np.float16, (WORDS, len(TASKS))).astype(np.float32),
+        words=projected(
+            _weights(folder / "words.npy", np.float16, (WORDS, len(TASKS))).astype(np.float32)
+        ),
         bias=np.array(about["bias"], dtype=np.float32),
         temperature=float(about["temperature"]),
     )
@@ -87,7 +89,7 @@ def read_heads(features: Features, heads: Heads) -> Reading:
     grams = features.grams
     hashed = _means(heads.hashed, grams)
     outputs = hashed * heads.scale + features.dense @ heads.dense + heads.bias
-    scores: Floats = outputs[: len(TASKS)] + features.words @ heads.words
+    scores: Floats = outputs[: len(TASKS)] + weighted(features.words, heads.words)
     scores /= np.float32(heads.temperature)
     return Reading(scores, float(outputs[-2]), float(outputs[-1]))
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.hashing import EDGE_WORDS, Codes, Grams
+from routing.engine.hashing import EDGE_WORDS, Codes, Grams, Indices
 
 FILE = Path(__file__).with_name("words.npz")
 
@@ -45,34 +45,68 @@ def _load() -> _Table:
 
 _TABLE = _load()
 _LAST = len(_TABLE.hashes) - 1
+_FROM_FIRST, _FROM_LAST = len(_TABLE.hashes), 2 * len(_TABLE.hashes)
+_EDGES = slice(EDGE_WORDS), slice(-EDGE_WORDS, None)
 
 
-def read_words(grams: Grams) -> Floats:
-    """Return the means of the vectors of a text's words, (WORDS,): of all, the first, the last.
+class Known(NamedTuple):
+    """A text's known words: each once, the first ones, the last ones; sizes says how many of each.
 
-    Each word counts once among all. A mean is divided by the root of the sum of squared weights, so
-    that many words weigh as n-grams do; where no word is known it is 0.
+    rows: of the n words of the table; those of the first ones count on from n, of the last from 2n.
     """
+
+    rows: Indices
+    sizes: tuple[int, int, int]
+
+
+def find_words(grams: Grams) -> Known:
+    """Find the words of a text that have a vector."""
     words = grams.hashes[: len(grams.starts)]
     places = _TABLE.hashes.searchsorted(words)
     np.minimum(places, _LAST, out=places)
     known = _TABLE.hashes.take(places) == words
     every = places[known]
     every.sort()
-    distinct = every[_firsts(every)]
-    first = places[:EDGE_WORDS][known[:EDGE_WORDS]]
-    last = places[-EDGE_WORDS:][known[-EDGE_WORDS:]]
-    return np.concatenate([_mean(distinct), _mean(first), _mean(last)])
+    firsts = np.ones(len(every), dtype=np.bool_)
+    np.not_equal(every[1:], every[:-1], out=firsts[1:])
+    kinds = every[firsts], *(places[edge][known[edge]] for edge in _EDGES)
+    rows = np.concatenate([kinds[0], kinds[1] + _FROM_FIRST, kinds[2] + _FROM_LAST])
+    return Known(rows, (len(kinds[0]), len(kinds[1]), len(kinds[2])))
 
 
-def _firsts(ascending: NDArray[np.intp]) -> NDArray[np.bool_]:
-    firsts = np.ones(len(ascending), dtype=np.bool_)
-    firsts[1:] = ascending[1:] != ascending[:-1]
-    return firsts
+def vector_of(known: Known) -> Floats:
+    """Return the means of the vectors of words, (WORDS,): of all, of the first, of the last ones.
+
+    A mean is divided by the root of the sum of squared weights, so that many words weigh as n-grams
+    do; where no word is known it is 0.
+    """
+    parts = np.split(known.rows % len(_TABLE.hashes), np.cumsum(known.sizes)[:-1])
+    return np.concatenate([_mean(rows) for rows in parts])
 
 
-def _mean(rows: NDArray[np.intp]) -> Floats:
-    # Row by row, so that the sum does not depend on the processor.
+def projected(weights: Floats) -> Floats:
+    """Return what each row of Known says by weights of (WORDS, c), and its square: (3n, c + 1).
+
+    With it, weighted(known) is vector_of(known) @ weights in half the time.
+    """
+    parts = [_TABLE.vectors @ part for part in np.split(weights, 3)]
+    return np.column_stack([np.concatenate(parts), np.tile(_TABLE.squares, 3)])
+
+
+def weighted(known: Known, table: Floats) -> Floats:
+    """Return the sum of what words say by a table of projected(), (c,)."""
+    gathered, start = table.take(known.rows, axis=0), 0
+    total = np.zeros(table.shape[1], dtype=np.float32)
+    for size in known.sizes:
+        if size:
+            # Row by row, so that the sum does not depend on the processor.
+            one = np.add.reduce(gathered[start : start + size], axis=0)
+            total += one * one[-1] ** -0.5
+            start += size
+    return total[:-1]
+
+
+def _mean(rows: Indices) -> Floats:
     total: Floats = np.add.reduce(_TABLE.vectors.take(rows, axis=0), axis=0)
     squares = float(np.add.reduce(_TABLE.squares.take(rows)))
     return total * np.float32(squares**-0.5) if squares else total

@@ -3,11 +3,11 @@ import pytest
 
 from routing.engine.features import read_features
 from routing.engine.hashing import hash_grams
-from routing.engine.words import SIZE, WORDS, read_words
+from routing.engine.words import SIZE, WORDS, find_words, projected, vector_of, weighted
 
 
 def read(text):
-    return read_words(hash_grams(text))
+    return vector_of(find_words(hash_grams(text)))
 
 
 def cosine(one, other):
@@ -46,7 +46,17 @@ def test_first_and_last_words_stand_apart():
 
 
 def test_words_of_another_language_are_read_in_english():
-    german = read_features("Schreib ein Gedicht, bitte").words
-    english = read_features("Write a poem, please").words
+    german = vector_of(read_features("Schreib ein Gedicht, bitte").words)
+    english = vector_of(read_features("Write a poem, please").words)
 
     assert cosine(german[:SIZE], english[:SIZE]) > 0.5
+
+
+@pytest.mark.parametrize("text", ["", "poem", "write a poem, a long poem, of the sea"])
+def test_what_words_say_is_their_vector_by_the_weights(text):
+    weights = np.random.default_rng(1).normal(size=(WORDS, 3)).astype(np.float32)
+    known = find_words(hash_grams(text))
+
+    said = weighted(known, projected(weights))
+
+    assert said == pytest.approx(vector_of(known) @ weights, abs=1e-4)

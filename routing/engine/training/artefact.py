@@ -46,7 +46,7 @@ def heads_of(tasks: Heads, numbers: Heads, temperature: float) -> heads.Heads:
         hashed=hashed.weights,
         scale=hashed.scale,
         dense=np.concatenate([tasks.dense, numbers.dense], axis=1),
-        words=tasks.words.astype(np.float16).astype(np.float32),
+        words=words.projected(tasks.words.astype(np.float16).astype(np.float32)),
         bias=np.concatenate([tasks.bias, numbers.bias]),
         temperature=temperature,
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from routing.engine.features import DENSE, Features
 from routing.engine.hashing import BUCKETS
-from routing.engine.words import WORDS
+from routing.engine.words import WORDS, vector_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -65,7 +65,7 @@ def design_of(prompts: Iterable[Features]) -> Design:
         columns.append(one.grams.rows.astype(np.uint16))
         values.append(np.repeat(_lengths(one.grams.sizes), one.grams.sizes))
         dense.append(one.dense)
-        words.append(one.words)
+        words.append(vector_of(one.words))
     ends = np.concatenate([[0], np.cumsum([len(one) for one in columns])]).astype(np.intp)
     return Design(
         ends,
