@@ -23,8 +23,12 @@ SORTS = ("price", "throughput", "latency")
 PRICED = ("prompt", "completion", "request")
 MOST_PROVIDERS = 100
 HIGHEST_PRICE, MOST_DECIMALS = 1_000_000, 20
-# Restrictions that we have no facts to honour; ignoring one would break a promise.
-UNKNOWABLE = {"zdr": (True,), "enforce_distillable_text": (True,), "data_collection": ("deny",)}
+PROVIDER_KEYS = (
+    *("order", "only", "ignore", "allow_fallbacks", "require_parameters", "sort", "max_price"),
+    *("zdr", "enforce_distillable_text", "data_collection", "quantizations"),
+    # They would only tune a choice that is not made here: nothing is promised by them.
+    *("preferred_min_throughput", "preferred_max_latency"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +119,12 @@ def _tradeoff(field: str, entry: dict[str, Any]) -> int | None:
 
 
 def provider(value: Any) -> ProviderPreferences:
-    """The `provider` object; keys that only tune a choice we do not make are ignored."""
+    """The `provider` object; null counts as absent, and a restriction is honoured or refused."""
     if value is None:
         return NO_PREFERENCES
     fields.mapping("provider", value)
-    for name, refused in UNKNOWABLE.items():
-        if value.get(name) in refused:
-            raise InvalidRequest(
-                f"provider.{name} cannot be honoured: the catalogue does not know how providers "
-                "treat data. Choose providers with provider.only instead.",
-                param=f"provider.{name}",
-            )
-    if value.get("quantizations"):
-        name = "provider.quantizations"
-        fields.refuse(name, value["quantizations"], "absent; the catalogue has no quantizations")
+    fields.known_keys("provider", value, PROVIDER_KEYS)
+    _refuse_unknowable(value)
     prices = _max_price(value.get("max_price"))
     return ProviderPreferences(
         order=_names(value, "order"),
@@ -140,6 +136,27 @@ def provider(value: Any) -> ProviderPreferences:
         max_prompt_price=prices.get("prompt"),
         max_completion_price=prices.get("completion"),
         max_request_price=prices.get("request"),
+    )
+
+
+def _refuse_unknowable(value: dict[str, Any]) -> None:
+    """Restrictions that we have no facts to honour; ignoring one would break a promise."""
+    for name in ("zdr", "enforce_distillable_text"):
+        if _flag(value, name, default=False):
+            raise _unknowable(name, "how providers treat data")
+    if (collection := value.get("data_collection")) is not None:
+        name = "data_collection"
+        if fields.one_of(f"provider.{name}", collection, ("allow", "deny")) == "deny":
+            raise _unknowable(name, "how providers treat data")
+    if _names(value, "quantizations"):
+        raise _unknowable("quantizations", "how endpoints are quantized")
+
+
+def _unknowable(name: str, what: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"provider.{name} cannot be honoured: the catalogue does not know {what}. "
+        "Choose providers with provider.only instead.",
+        param=f"provider.{name}",
     )
 
 
@@ -173,9 +190,10 @@ def _max_price(value: Any) -> dict[str, Decimal]:
         return {}
     fields.mapping("provider.max_price", value)
     fields.known_keys("provider.max_price", value, PRICED)
-    for name, ceiling in value.items():
+    given = {name: ceiling for name, ceiling in value.items() if ceiling is not None}
+    for name, ceiling in given.items():
         _check_price(f"provider.max_price.{name}", ceiling)
-    return {name: Decimal(str(ceiling)) for name, ceiling in value.items()}
+    return {name: Decimal(str(ceiling)) for name, ceiling in given.items()}
 
 
 def _check_price(field: str, value: Any) -> None:

@@ -123,9 +123,17 @@ def test_nothing_said_leaves_every_field_open() -> None:
         ({"max_price": {"prompt": True}}, "provider.max_price.prompt"),
         ({"max_price": {"prompt": [1]}}, "provider.max_price.prompt"),
         ({"max_price": {"promt": 1}}, "provider.max_price.promt"),
-        ({"zdr": True}, "provider.zdr"),
-        ({"data_collection": "deny"}, "provider.data_collection"),
-        ({"quantizations": ["fp8"]}, "provider.quantizations"),
+        *[({"zdr": zdr}, "provider.zdr") for zdr in (True, "true", [], 1, 0, "")],
+        *[
+            ({"enforce_distillable_text": flag}, "provider.enforce_distillable_text")
+            for flag in (True, "yes", {})
+        ],
+        *[
+            ({"data_collection": choice}, "provider.data_collection")
+            for choice in ("deny", "Deny", ["deny"], "", False)
+        ],
+        *[({"quantizations": choice}, "provider.quantizations") for choice in (["fp8"], "fp8", {})],
+        *[({name: ["openai"]}, f"provider.{name}") for name in ("onyl", "Only", "excluded")],
     ],
 )
 def test_a_preference_that_cannot_be_honoured_is_refused(value: Any, named: str) -> None:
@@ -149,6 +157,12 @@ def test_a_price_ceiling_is_exact(ceiling: Any) -> None:
     assert found.max_completion_price == Decimal(str(ceiling))
 
 
-@pytest.mark.parametrize("value", [None, {}, {"zdr": False, "data_collection": "allow", "x": 1}])
+SILENT: list[Any] = [None, {}, {"zdr": False, "data_collection": "allow", "quantizations": []}]
+SILENT += [{"preferred_min_throughput": 50, "preferred_max_latency": {"p90": 3}}]
+SILENT += [dict.fromkeys(("order", "only", "sort", "zdr", "data_collection", "quantizations"))]
+SILENT += [{"max_price": {"prompt": None, "request": None}}]
+
+
+@pytest.mark.parametrize("value", SILENT)
 def test_preferences_that_say_nothing_change_nothing(value: Any) -> None:
     assert preferences.provider(value) == ProviderPreferences()
