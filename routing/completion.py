@@ -24,6 +24,7 @@ MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
 HIGHEST_TOKENS = 2**31 - 1
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 SERVICE_TIERS = ("auto", "default", "fast", "flex", "priority", "scale")
+TOOL_CHOICES = ("function", "allowed_tools")
 RESPONSE_FORMATS = ("text", "json_object", "json_schema")
 # Fields that would send our request, or a credential, somewhere else.
 ADDRESSES = ("api_base", "base_url", "api_key", "extra_headers")
@@ -142,11 +143,15 @@ def _max_tokens(request: dict[str, Any]) -> int | None:
 
 def _parameters(request: dict[str, Any]) -> dict[str, Any]:
     """The fields that are forwarded as they are, each checked; null counts as absent."""
-    return {
+    found = {
         name: check(name, request[name])
         for name, check in FORWARDED.items()
         if request.get(name) is not None
     }
+    choice = found.get("tool_choice", "auto")
+    if choice not in ("auto", "none") and not found.get("tools"):
+        fields.refuse("tool_choice", choice, "auto or none where no tools are sent")
+    return found
 
 
 def _optional_text(request: dict[str, Any], name: str, longest: int) -> str:
@@ -232,23 +237,36 @@ def _check_tool(name: str, tool: Any) -> None:
     fields.mapping(name, tool)
     fields.one_of(f"{name}.type", tool.get("type"), ("function",))
     function = fields.mapping(f"{name}.function", tool.get("function"))
-    if not fields.text(f"{name}.function.name", function.get("name"), 128):
-        fields.refuse(f"{name}.function.name", "", "a name")
+    _check_name(f"{name}.function.name", function.get("name"), 128)
     if function.get("parameters") is not None:
         fields.mapping(f"{name}.function.parameters", function["parameters"])
 
 
 def _tool_choice(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return value
-    return fields.one_of(name, value, ("none", "auto", "required"))
+    if not isinstance(value, dict):
+        return fields.one_of(name, value, ("none", "auto", "required"))
+    if fields.one_of(f"{name}.type", value.get("type"), TOOL_CHOICES) == "function":
+        function = fields.mapping(f"{name}.function", value.get("function"))
+        _check_name(f"{name}.function.name", function.get("name"), 128)
+    return value
+
+
+def _check_name(field: str, value: Any, longest: int) -> None:
+    if not fields.text(field, value, longest):
+        fields.refuse(field, value, "a name")
 
 
 def _response_format(name: str, value: Any) -> Any:
     fields.mapping(name, value)
     fields.one_of(f"{name}.type", value.get("type"), RESPONSE_FORMATS)
     if value["type"] == "json_schema":
-        fields.mapping(f"{name}.json_schema", value.get("json_schema"))
+        wanted = fields.mapping(f"{name}.json_schema", value.get("json_schema"))
+        if wanted.get("name") is not None:
+            _check_name(f"{name}.json_schema.name", wanted["name"], 128)
+        if wanted.get("strict") is not None:
+            fields.boolean(f"{name}.json_schema.strict", wanted["strict"])
+        if wanted.get("schema") is not None:
+            fields.mapping(f"{name}.json_schema.schema", wanted["schema"])
     return _of_bounded_size(name, value)
 
 
@@ -258,6 +276,9 @@ def _reasoning(name: str, value: Any) -> Any:
         fields.one_of(f"{name}.effort", value["effort"], EFFORTS)
     if value.get("max_tokens") is not None:
         fields.integer(f"{name}.max_tokens", value["max_tokens"], 1, HIGHEST_TOKENS)
+    for flag in ("enabled", "exclude"):
+        if value.get(flag) is not None:
+            fields.boolean(f"{name}.{flag}", value[flag])
     return value
 
 

@@ -11,6 +11,7 @@ from routing.validators import is_private_host
 ROLES = ("system", "developer", "user", "assistant", "tool")
 MOST_MESSAGES = 2000
 LONGEST_URL = 8192
+LONGEST_NAME = 1024
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
@@ -65,10 +66,22 @@ def _check_calls(field: str, calls: Any) -> None:
     if not isinstance(calls, list):
         refuse(field, calls, "an array of tool calls", error_type="invalid_prompt")
     for index, call in enumerate(calls):
-        function = call.get("function") if isinstance(call, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            accepted = "a call with the name of its function"
-            refuse(f"{field}[{index}]", call, accepted, error_type="invalid_prompt")
+        _check_call(f"{field}[{index}]", call)
+
+
+def _check_call(field: str, call: Any) -> None:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        accepted = "a call with the name of its function"
+        refuse(field, call, accepted, error_type="invalid_prompt")
+    # Some clients leave the type out; there is only this one.
+    if call.get("type") not in (None, "function"):
+        refuse(f"{field}.type", call["type"], "function", error_type="invalid_prompt")
+    if not isinstance(call.get("id"), str) or not call["id"]:
+        accepted = "a name that the answer to the call repeats"
+        refuse(f"{field}.id", call.get("id"), accepted, error_type="invalid_prompt")
+    # Providers stream it as text, and the text of a call without any is empty.
+    _check_text(f"{field}.function.arguments", function.get("arguments"))
 
 
 def _check_content(field: str, role: str, message: dict[str, Any]) -> None:
@@ -153,8 +166,15 @@ def _check_file(field: str, value: Any) -> None:
     data = value.get("file_data") if isinstance(value, dict) else None
     if not isinstance(data, str) or not data:
         refuse(field, value, "an object with file_data", error_type="invalid_prompt")
-    if not data.startswith("data:") and not is_public_url(data):
-        _invalid(f"{field}.file_data", "be a data URL or a public http(s) address")
+    if value.get("filename") is not None:
+        text(f"{field}.filename", value["filename"], LONGEST_NAME)
+    if not (_is_data_url(data) if data.startswith("data:") else is_public_url(data)):
+        _invalid(f"{field}.file_data", "be a base64 data URL or a public http(s) address")
+
+
+def _is_data_url(url: str) -> bool:
+    head, _, data = url.partition(",")
+    return head.endswith(";base64") and is_base64(data)
 
 
 def _check_audio(field: str, value: Any) -> None:

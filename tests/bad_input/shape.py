@@ -82,7 +82,9 @@ MESSAGES = [
     message(role="user", content=[[]]),
     message(role="user", content="", says="messages"),
     *[message(role="assistant", content=None, tool_calls=calls, says="messages[0].tool_calls")
-      for calls in ("x", 5, {}, [5], [{}], [{"id": 5, "type": "function", "function": {}}])],
+      for calls in ("x", 5, {}, [5], [{}], [{"id": 5, "type": "function", "function": {}}],
+                   [{"id": 5, "type": "x", "function": {"name": "f", "arguments": 7}}],
+                   [{"type": "function", "function": {"name": "f", "arguments": "{}"}}])],
 ]  # fmt: skip
 
 ADDRESSES = (
@@ -103,6 +105,9 @@ ATTACHED = [
       for url in ("data:image/svg+xml;base64,AAAA", "data:text/html;base64,AAAA", FLOOD, "data:",
                   "data:image/png,AAAA")],
     part("invalid_prompt", type="file", file={"file_data": "file:///etc/passwd"}),
+    *[part("invalid_prompt", type="file", file={"file_data": data})
+      for data in ("data:", "data:application/pdf;base64,%PDF")],
+    part("invalid_request", type="file", file={"filename": {}, "file_data": "data:;base64,QQ=="}),
     part("invalid_prompt", type="input_audio", input_audio={"data": "AAAA", "format": "midi"}),
     part("invalid_prompt", type="video_url", video_url={"url": "http://127.0.0.1/a.mp4"}),
     Vector("a file of somebody", 404, "not_found", "file_id", {"messages": [

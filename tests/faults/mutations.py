@@ -13,13 +13,14 @@ from tests.faults.framing import statuses
 
 ANSWER_SECONDS, QUIET_SECONDS = 3.0, 0.2
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 FULL = {
     "model": "openrouter/auto",
     "models": ["faulty/ok"],
     "messages": [
         {"role": "system", "content": "Be brief"},
         {"role": "user", "content": [{"type": "text", "text": "Grüße 🦊"}]},
-        {"role": "assistant", "content": None, "tool_calls": [TOOL | {"id": "call_1"}]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "content": "42", "tool_call_id": "call_1"},
     ],
     "stream": True,

@@ -10,6 +10,7 @@ from tests.factories import make_offer
 from tests.routing.values import HELLO, make_body, make_completion
 
 TOOL = {"type": "function", "function": {"name": "look_up"}}
+NAMED = {"type": "function", "function": {"name": "look_up"}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "it", "schema": {}}}
 DEEP = {"properties": {"x": "y" * 1_100_000}}
 LARGE_TOOL = {"type": "function", "function": {"name": "a", "parameters": DEEP}}
@@ -40,10 +41,25 @@ WRONG: list[tuple[str, Any, str]] = [
     ("tools", [LARGE_TOOL], "tools"),
     ("tool_choice", "always", "tool_choice"),
     ("tool_choice", 5, "tool_choice"),
+    *[("tool_choice", value, "tool_choice.type") for value in ({}, {"type": "x"}, {"type": 5})],
+    ("tool_choice", {"type": "function"}, "tool_choice.function"),
+    *[
+        ("tool_choice", {"type": "function", "function": value}, "tool_choice.function.name")
+        for value in ({}, {"name": ""}, {"name": 5})
+    ],
+    *[("tool_choice", value, "tool_choice") for value in ("required", NAMED)],
     ("response_format", "json", "response_format"),
     ("response_format", {"type": "xml"}, "response_format.type"),
     ("response_format", {"type": "json_schema"}, "response_format.json_schema"),
     ("response_format", LARGE_FORMAT, "response_format"),
+    *[
+        (
+            "response_format",
+            {"type": "json_schema", "json_schema": {name: value}},
+            f"response_format.json_schema.{name}",
+        )
+        for name, value in (("schema", 5), ("schema", []), ("strict", "yes"), ("name", ""))
+    ],
     ("metadata", {str(n): "x" for n in range(17)}, "metadata"),
     ("metadata", {"k" * 65: "x"}, "metadata"),
     ("metadata", {"k": "x" * 513}, "metadata.k"),
@@ -59,6 +75,11 @@ WRONG: list[tuple[str, Any, str]] = [
     *[("reasoning", value, "reasoning") for value in ("high", 5)],
     ("reasoning", {"effort": "most"}, "reasoning.effort"),
     ("reasoning", {"max_tokens": 0}, "reasoning.max_tokens"),
+    *[
+        ("reasoning", {name: value}, f"reasoning.{name}")
+        for name in ("enabled", "exclude")
+        for value in ("yes", 1)
+    ],
     ("reasoning_effort", "most", "reasoning_effort"),
     ("modalities", ["smell"], "modalities"),
     ("service_tier", "gold", "service_tier"),
@@ -91,10 +112,11 @@ RIGHT: list[tuple[str, Any]] = [
     *[("stop", value) for value in ("\n", ["a"] * 4)],
     ("seed", -(2**63)),
     ("tools", [TOOL] * 128),
-    ("tool_choice", {"type": "function", "function": {"name": "look_up"}}),
-    ("tool_choice", "required"),
+    *[("tool_choice", value) for value in ("auto", "none")],
     ("response_format", SCHEMA),
+    ("response_format", {"type": "json_schema", "json_schema": {"schema": None, "strict": None}}),
     ("reasoning", {"effort": "none", "max_tokens": 100}),
+    ("reasoning", {"enabled": True, "exclude": None}),
     ("logit_bias", {"50256": -100}),
 ]
 
@@ -104,6 +126,13 @@ def test_a_good_value_is_forwarded_as_it_is(field: str, value: Any) -> None:
     completion = make_completion(**{field: value})
 
     assert completion.parameters == {field: value}
+
+
+@pytest.mark.parametrize("choice", ["required", NAMED, {"type": "allowed_tools"}])
+def test_a_tool_is_asked_for_where_there_is_one(choice: Any) -> None:
+    completion = make_completion(tools=[TOOL], tool_choice=choice)
+
+    assert completion.parameters["tool_choice"] == choice
 
 
 OPTIONAL = ["temperature", "stop", "tools", "max_tokens", "user", "session_id", "stream"]

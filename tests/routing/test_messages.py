@@ -6,7 +6,10 @@ from routing import messages
 from routing.errors import ApiError
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
+TEXT, PDF = "data:text/plain", "data:application/pdf;base64,"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+UNTYPED = {"id": "call_1", "function": {"name": "f", "arguments": ""}}
 
 
 def refused(value: Any) -> ApiError:
@@ -64,6 +67,25 @@ def test_a_message_that_cannot_be_sent_is_an_invalid_prompt(message: Any, named:
     assert error.message.startswith(named)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        *[({"id": value}, "id") for value in (5, None, "")],
+        *[({"type": value}, "type") for value in ("x", 5, {})],
+        *[
+            ({"function": {"name": "f", "arguments": value}}, "function.arguments")
+            for value in (7, {}, None)
+        ],
+        ({"function": {"name": "f"}}, "function.arguments"),
+    ],
+)
+def test_a_tool_call_that_cannot_be_repeated_is_refused(wrong: Any, named: str) -> None:
+    error = refused([{"role": "assistant", "content": None, "tool_calls": [CALL, CALL | wrong]}])
+
+    assert (error.status, error.error_type) == (400, "invalid_prompt")
+    assert error.metadata["param"] == f"messages[0].tool_calls[1].{named}"
+
+
 @pytest.mark.parametrize("name", ["name", "tool_call_id", "model"])
 @pytest.mark.parametrize("value", ["a\x00b", "a\nb", 5, "x" * 257])
 def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> None:
@@ -78,11 +100,13 @@ def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> No
         [{"role": "system", "content": "Be brief"}],
         [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
         [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        [{"role": "assistant", "content": None, "tool_calls": [UNTYPED]}],
         [{"role": "tool", "content": "42", "tool_call_id": "call_1"}],
         user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]),
         user([{"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]),
         user([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]),
         user([{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:;base64,AA=="}}]),
+        user([{"type": "file", "file": {"file_data": f"{TEXT};charset=utf-8;base64,QQ=="}}]),
         user([{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]),
         user([{"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}]),
         user([{"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}]),
@@ -138,6 +162,10 @@ def test_a_data_url_that_is_no_image_is_refused(url: str, error_type: str) -> No
         {"type": "file", "file": {"file_data": 5}},
         {"type": "file", "file": {"file_data": "file:///etc/passwd"}},
         {"type": "file", "file": {"file_data": "http://127.0.0.1/a.pdf"}},
+        *[
+            {"type": "file", "file": {"file_data": data}}
+            for data in ("data:", "data:;base64,", "data:application/pdf,AAAA", f"{PDF}%PDF-1.7")
+        ],
         {"type": "input_audio", "input_audio": {"data": "AAAA"}},
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "midi"}},
         {"type": "input_audio", "input_audio": {"data": "https://example.com", "format": "wav"}},
@@ -152,6 +180,15 @@ def test_a_file_or_a_recording_that_cannot_be_sent_is_refused(part: dict[str, An
 
     assert (error.status, error.error_type) == (400, "invalid_prompt")
     assert error.metadata["param"].startswith("messages[0].content[0]")
+
+
+@pytest.mark.parametrize("filename", [{"a": 1}, 5, "a\x00b", "x" * 1025])
+def test_a_filename_is_a_short_text(filename: Any) -> None:
+    error = refused(
+        user([{"type": "file", "file": {"filename": filename, "file_data": PDF + "QQ=="}}])
+    )
+
+    assert (error.status, error.metadata["param"]) == (400, "messages[0].content[0].file.filename")
 
 
 def test_a_file_id_names_no_file_of_the_caller() -> None:
