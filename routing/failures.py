@@ -1,11 +1,15 @@
 """How an endpoint can fail, and what its client is told of it."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import orjson
 
 from routing import errors
+from routing.catalog import Offer
 
 # Failures of one endpoint that another one may not have.
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 501, 502, 503, 504, 520, 522, 524, 529})
@@ -20,6 +24,30 @@ DEFAULT_WAITS = {429: 1, 503: 2}
 LONGEST_RETRY_AFTER = 3600
 LONGEST_NUMBER = 6
 KNOWN_CODES = ("context_length_exceeded", "invalid_image", "content_policy_violation")
+LONGEST_WORDS = 500
+# What goes for a key where none is needed, such as "demo", may stand in any sentence.
+SHORTEST_SECRET = 8
+PARAMETER = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
+# What a provider says of our account there is not for those who send requests by it.
+OUR_MATTERS = re.compile(
+    r"api[ _-]?key|credential|bearer|authori[sz]|account|organi[sz]ation|billing|\bsk-",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a provider refused a request: a known code, the field, and words for its sender alone.
+
+    The words are never logged nor stored: they may repeat the prompt.
+    """
+
+    code: str = ""
+    param: str = ""
+    words: str = ""
+
+
+NO_REFUSAL = Refusal()
 
 
 class AttemptFailed(Exception):
@@ -35,12 +63,14 @@ class AttemptFailed(Exception):
         retryable: bool = True,
         retry_after: int | None = None,
         billed: bool = False,
+        refusal: Refusal = NO_REFUSAL,
     ) -> None:
         super().__init__(message)
         self.status, self.error_type, self.message = status, error_type, message
         self.http_status, self.retryable, self.retry_after = http_status, retryable, retry_after
         # Whether the provider may have charged for it all the same.
         self.billed = billed
+        self.refusal = refusal
 
 
 def in_band_failure(error: Any) -> AttemptFailed:
@@ -57,19 +87,54 @@ def is_short_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
 
 
+def read_refusal(body: bytes, credential: str) -> Refusal:
+    """What an error of a provider says of the request; nothing where it is not JSON."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return NO_REFUSAL
+    # Google sends an array of one; Mistral sends the error itself.
+    found = found[0] if isinstance(found, list) and found else found
+    error = found.get("error", found) if isinstance(found, dict) else None
+    error = error if isinstance(error, dict) else {"message": error}
+    metadata = error.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    codes = [one for one in (error.get("code"), metadata.get("error_type")) if one in KNOWN_CODES]
+    param = error.get("param")
+    return Refusal(
+        code=codes[0] if codes else "",
+        param=param if isinstance(param, str) and PARAMETER.fullmatch(param) else "",
+        words=_words(metadata.get("raw") or error.get("message"), credential),
+    )
+
+
+def _words(text: Any, credential: str) -> str:
+    if not isinstance(text, str) or OUR_MATTERS.search(text):
+        return ""
+    if len(credential) >= SHORTEST_SECRET and credential in text:
+        return ""
+    shown = text[:LONGEST_WORDS]
+    return "".join(one if one.isprintable() else " " for one in shown).strip()
+
+
 def of_status(
-    status: int, *, http_status: int, retry_after: int | None = None, code: str = ""
+    status: int,
+    *,
+    http_status: int,
+    retry_after: int | None = None,
+    refusal: Refusal = NO_REFUSAL,
 ) -> AttemptFailed:
     wait = None if retry_after is None else min(retry_after or 1, LONGEST_RETRY_AFTER)
     if status in CLIENT_ERRORS:
         message = "The provider refused the request as invalid"
-        reason = f": {code.replace('_', ' ')}." if code else "."
+        reason = f": {refusal.code.replace('_', ' ')}." if refusal.code else "."
         return AttemptFailed(
             400,
-            code or "invalid_request",
+            refusal.code or "invalid_request",
             message + reason,
             http_status=http_status,
             retryable=False,
+            refusal=refusal,
         )
     if status == 429:
         message = "Every provider asks to wait"
@@ -111,17 +176,22 @@ def timed_out() -> AttemptFailed:
     return AttemptFailed(504, "timeout", message, billed=True)
 
 
-def told(failures: Sequence[AttemptFailed]) -> errors.ApiError:
-    """What the client is told when every attempt failed."""
+def told(failures: Sequence[AttemptFailed], offers: Sequence[Offer]) -> errors.ApiError:
+    """What the client is told when every attempt failed; offers are what was tried, in order."""
+    tried = list(zip(failures, offers, strict=False))
     if all(one.status == 429 for one in failures):
-        last = min(failures, key=lambda one: one.retry_after or 1)
+        last, offer = min(tried, key=lambda one: one[0].retry_after or 1)
     else:
-        last = [one for one in failures if one.status != 429][-1]
+        last, offer = [one for one in tried if one[0].status != 429][-1]
+    name, refusal = offer.provider_name, last.refusal
     kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
-    error = kind(last.message)
+    error = kind(last.message.replace("The provider", f"The provider {name}"))
     error.error_type = last.error_type
     error.retry_after = last.retry_after or DEFAULT_WAITS.get(last.status)
+    said = {"provider_name": name, "param": refusal.param, "raw": refusal.words}
+    error.metadata |= {key: value for key, value in said.items() if value}
     error.metadata["previous_errors"] = [
-        {"code": one.status, "status": one.http_status} for one in failures
+        {"provider": offer.provider_name, "code": one.status, "status": one.http_status}
+        for one, offer in tried
     ]
     return error

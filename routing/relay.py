@@ -189,7 +189,7 @@ class Exchange:
                         break
             if self._left:
                 return await self._settle_cancelled()
-            error = told(failures)
+            error = told(failures, self._decision.offers)
         except DatabaseAway:
             error = errors.Unavailable("The fallback cannot be recorded now; try again.")
         except Exception as unexpected:  # noqa: BLE001 - a row that is open must become final

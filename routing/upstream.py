@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,7 +201,7 @@ class Upstream:
         except httpx.HTTPError as error:
             raise failures.unreachable(error) from error
         try:
-            await _check(response)
+            await _check(response, offer)
             yield Answer(response, deadline)
         except httpx.HTTPError as error:
             raise failures.broken() from error
@@ -233,11 +233,11 @@ def _tell(response: httpx.Response, what: str) -> None:
         tell()
 
 
-async def _check(response: httpx.Response) -> None:
+async def _check(response: httpx.Response, offer: Offer) -> None:
     if _header(response, b"content-encoding") not in ("", "identity"):
         raise failures.invalid("a compressed answer, which was not asked for")
     if response.status_code != 200:
-        raise await _refusal(response)
+        raise await _refusal(response, offer)
 
 
 def _header(response: httpx.Response, name: bytes) -> str:
@@ -248,22 +248,17 @@ def _header(response: httpx.Response, name: bytes) -> str:
     return ""
 
 
-async def _refusal(response: httpx.Response) -> AttemptFailed:
-    """The failure behind a status; of the body only a known code is kept, never its text."""
+async def _refusal(response: httpx.Response, offer: Offer) -> AttemptFailed:
+    """The failure behind a status; the body is read only where it is about the request."""
     status = response.status_code
     retry_after = response.headers.get("retry-after", "")
     seconds = int(retry_after) if failures.is_short_number(retry_after) else None
-    code = await _code(response) if status in failures.CLIENT_ERRORS else ""
-    return failures.of_status(status, http_status=status, retry_after=seconds, code=code)
-
-
-async def _code(response: httpx.Response) -> str:
-    try:
-        error = orjson.loads(await _read(response, LARGEST_ERROR_BYTES)).get("error")
-        code = error.get("code") or (error.get("metadata") or {}).get("error_type")
-    except (orjson.JSONDecodeError, AttributeError, AttemptFailed):
-        return ""
-    return code if code in failures.KNOWN_CODES else ""
+    refusal = failures.NO_REFUSAL
+    if status in failures.CLIENT_ERRORS:
+        with suppress(AttemptFailed):
+            body = await _read(response, LARGEST_ERROR_BYTES)
+            refusal = failures.read_refusal(body, offer.credential)
+    return failures.of_status(status, http_status=status, retry_after=seconds, refusal=refusal)
 
 
 async def _read(response: httpx.Response, most: int) -> bytes:

@@ -57,6 +57,7 @@ FAILURES = [
     ("gzip-triple", 502, "provider_unavailable"),
     ("finish-error", 502, "provider_unavailable"),
 ]
+REFUSALS = {"http-400": "Too long.", "http-413": "secret-detail of a 413"}
 # A stream of these fails only after its answer began, or is read as events all the same.
 WHOLE_ANSWERS = {
     "truncate-json",
@@ -81,8 +82,11 @@ async def test_a_failure_is_a_status_and_costs_nothing(
     response = await ask(faulty, script)
 
     assert (response.status_code, response.json()["error"]["code"]) == (status, status)
-    assert response.json()["error"]["metadata"]["error_type"] == error_type
-    assert "secret-detail" not in response.text
+    metadata = response.json()["error"]["metadata"]
+    assert metadata["error_type"] == error_type
+    # Why a request was refused is for its sender; nothing else that a provider says is.
+    assert metadata.get("raw", "") == REFUSALS.get(script, "")
+    assert "secret-detail" not in response.text.replace(REFUSALS["http-413"], "")
     row = await row_of(response)
     assert (row.status, row.cost, row.error_code) == ("failed", Decimal(0), status)
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from routing.failures import AttemptFailed, in_band_failure, told
+from routing.failures import NO_REFUSAL, AttemptFailed, Refusal, in_band_failure, told
 from routing.upstream import Answer, Deadline, Speed, Upstream
 from tests.conftest import FakeProvider, completion_json
 from tests.routing.rawserver import CHUNKED, GOOD, Server, answering, hanging_after, pausing
@@ -107,7 +107,7 @@ async def test_a_client_is_told_to_wait_where_the_provider_says_nothing(
 ) -> None:
     provider.reply(status=status)
 
-    assert told([await failure_of(upstream)]).retry_after == seconds
+    assert told([await failure_of(upstream)], [make_offer()]).retry_after == seconds
 
 
 @pytest.mark.parametrize("place", ["code", "metadata"])
@@ -136,6 +136,30 @@ async def test_a_refusal_without_a_known_code_is_only_a_refusal(
     provider.reply(status=400, content=body)
 
     assert (await failure_of(upstream)).error_type == "invalid_request"
+
+
+SAID = {"message": "'temperature' is 5; expected at most 2.", "param": "temperature"}
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_why_a_request_was_refused_is_for_its_sender(
+    upstream: Upstream, provider: FakeProvider, status: int
+) -> None:
+    provider.reply(status=status, json={"error": SAID})
+
+    failure = await failure_of(upstream)
+
+    assert failure.refusal == Refusal(param="temperature", words=SAID["message"])
+    assert SAID["message"] not in failure.message
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 429, 500, 503])
+async def test_what_a_provider_says_of_anything_else_stays_with_us(
+    upstream: Upstream, provider: FakeProvider, status: int
+) -> None:
+    provider.reply(status=status, json={"error": SAID})
+
+    assert (await failure_of(upstream)).refusal == NO_REFUSAL
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, gzip, gzip"])

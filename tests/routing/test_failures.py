@@ -1,0 +1,91 @@
+from typing import Any
+
+import orjson
+import pytest
+
+from activity.models import Generation
+from routing.failures import AttemptFailed, Refusal, of_status, read_refusal, told
+from tests.conftest import Api, FakeProvider
+from tests.routing.stories import offer
+from tests.routing.values import make_offer
+
+SAID = {"message": "'temperature' is 5; expected at most 2.", "param": "temperature"}
+DEMO = make_offer(provider_name="Demo")
+
+
+@pytest.mark.parametrize(
+    "body", [{"error": SAID}, [{"error": SAID}], SAID | {"object": "error", "code": 3051}]
+)
+def test_a_refusal_is_read_in_the_forms_that_providers_send(body: Any) -> None:
+    found = read_refusal(orjson.dumps(body), "")
+
+    assert found == Refusal(param="temperature", words=SAID["message"])
+
+
+def test_the_words_of_a_provider_behind_a_provider_are_the_ones_told() -> None:
+    metadata = {"raw": '{"error": "too hot"}', "provider_name": "Behind"}
+    error = {"message": "Provider returned error", "code": 400, "metadata": metadata}
+
+    found = read_refusal(orjson.dumps({"error": error}), "")
+
+    assert found == Refusal(words='{"error": "too hot"}')
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("x" * 501, "x" * 500),
+        ("a\x00b\x1b[31m\r\nc\u202e", "a b [31m  c"),
+        *[(f"Bad {secret}.", "") for secret in ("API key", "api_key", "sk-1234", "Organization")],
+        ({"a": 1}, ""),
+        (None, ""),
+    ],
+)
+def test_the_words_of_a_refusal_are_short_plain_and_not_of_our_account(
+    said: Any, words: str
+) -> None:
+    body = orjson.dumps({"error": {"message": said, "param": "a b"}})
+
+    assert read_refusal(body, "") == Refusal(words=words)
+
+
+@pytest.mark.parametrize(("credential", "words"), [("hunter2-hunter2", ""), ("demo", "the demo")])
+def test_words_that_repeat_our_credential_stay_with_us(credential: str, words: str) -> None:
+    body = orjson.dumps({"error": f"the {credential}"})
+
+    assert read_refusal(body, credential).words == words
+
+
+def test_an_error_names_the_provider_of_each_attempt() -> None:
+    slow = AttemptFailed(504, "timeout", "The provider did not answer in time.")
+
+    error = told([of_status(500, http_status=500), slow], [DEMO, make_offer(provider_name="B")])
+
+    assert error.message == "The provider B did not answer in time."
+    assert error.metadata == {
+        "provider_name": "B",
+        "previous_errors": [
+            {"provider": "Demo", "code": 502, "status": 500},
+            {"provider": "B", "code": 504, "status": None},
+        ],
+    }
+
+
+async def test_why_a_request_was_refused_is_for_its_sender_alone(
+    api: Api, provider: FakeProvider
+) -> None:
+    await offer(api, {"slug": "a/one"})
+    provider.reply(status=422, json={"error": SAID})
+
+    error = (await api.complete()).json()["error"]
+
+    row = await Generation.objects.values().aget()
+    assert error["message"] == "The provider Up refused the request as invalid."
+    assert error["metadata"] == {
+        "error_type": "invalid_request",
+        "provider_name": "Up",
+        "param": "temperature",
+        "raw": SAID["message"],
+        "previous_errors": [{"provider": "Up", "code": 400, "status": 422}],
+    }
+    assert "temperature" not in repr(row)
