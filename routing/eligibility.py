@@ -8,6 +8,7 @@ from routing.catalog import Model, Offer
 from routing.completion import Completion
 from routing.engine.conversation import Conversation
 from routing.preferences import ProviderPreferences
+from routing.pricing import plain
 
 MILLION = Decimal(1_000_000)
 # Parameters that go by another name in a model's list.
@@ -139,13 +140,19 @@ def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> O
         return None
     rates = offer.rates.for_prompt(needs.prompt_tokens)
     ceilings = (
-        ("prompt", rates.prompt * MILLION, preferences.max_prompt_price),
-        ("completion", rates.completion * MILLION, preferences.max_completion_price),
-        ("request", rates.request, preferences.max_request_price),
+        ("prompt", rates.prompt * MILLION, "million tokens", preferences.max_prompt_price),
+        (
+            "completion",
+            rates.completion * MILLION,
+            "million tokens",
+            preferences.max_completion_price,
+        ),
+        ("request", rates.request, "request", preferences.max_request_price),
     )
-    for name, price, ceiling in ceilings:
+    for name, price, unit, ceiling in ceilings:
         if ceiling is not None and price > ceiling:
-            return Out("max_price", f"Its {name} price of ${price:f} exceeds {ceiling:f}.")
+            priced = f"Its {name} price of ${plain(price)} per {unit}"
+            return Out("max_price", f"{priced} exceeds the max_price of ${plain(ceiling)}.")
     return None
 
 

@@ -212,3 +212,21 @@ def test_a_ceiling_on_requests_is_in_dollars_each() -> None:
 
     assert reason_of(found_for(model, provider={"max_price": {"request": "0.009"}})) == "max_price"
     assert reason_of(found_for(model, provider={"max_price": {"request": "0.01"}})) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "ceiling", "told"),
+    [
+        ("prompt", 0.1, "prompt price of $1.25 per million tokens exceeds the max_price of $0.1."),
+        ("completion", "1e1", "completion price of $100 per million tokens exceeds the max_price"),
+        ("request", 0, "request price of $0.01 per request exceeds the max_price of $0."),
+    ],
+)
+def test_a_price_over_the_ceiling_is_told_with_its_unit(name: str, ceiling: Any, told: str) -> None:
+    rates = make_rates("0.000001250000", "0.000100000000", request="0.010000000000")
+    model = make_model("a/one", make_offer(rates=rates))
+
+    found = found_for(model, provider={"max_price": {name: ceiling}})
+
+    assert isinstance(found, Out)
+    assert told in found.detail
