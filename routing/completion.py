@@ -48,7 +48,8 @@ class Session:
 class Completion:
     """What a client asks of us, checked."""
 
-    models: tuple[str, ...]
+    # Each with the field that names it; in order.
+    models: dict[str, str]
     messages: list[dict[str, Any]]
     stream: bool
     parameters: dict[str, Any]
@@ -62,7 +63,7 @@ class Completion:
 
     @property
     def requested(self) -> str:
-        return self.models[0]
+        return next(iter(self.models))
 
     @property
     def tools(self) -> list[dict[str, Any]]:
@@ -108,22 +109,26 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
     )
 
 
-def _models(request: dict[str, Any]) -> tuple[str, ...]:
-    """The model to try first and the fallbacks after it, without repetitions."""
-    named = [] if request.get("model") is None else [request["model"]]
+def _models(request: dict[str, Any]) -> dict[str, str]:
+    """The model to try first and the fallbacks after it, each with the first field to name it."""
+    named = [] if request.get("model") is None else [("model", request["model"])]
     if (fallbacks := request.get("models")) is not None:
-        named += fields.texts("models", fallbacks, LONGEST_MODEL, MOST_MODELS)
+        slugs = fields.texts("models", fallbacks, LONGEST_MODEL, MOST_MODELS)
+        named += [(f"models[{index}]", slug) for index, slug in enumerate(slugs)]
     if not named:
         raise InvalidRequest(
             "No models provided; send model, such as openrouter/auto.", param="model"
         )
-    return tuple(dict.fromkeys(_slug(slug) for slug in named))
+    found: dict[str, str] = {}
+    for name, value in named:
+        found.setdefault(_slug(name, value), name)
+    return found
 
 
-def _slug(value: Any) -> str:
-    slug = fields.text("model", value, LONGEST_MODEL).strip().lower()
+def _slug(name: str, value: Any) -> str:
+    slug = fields.text(name, value, LONGEST_MODEL).strip().lower()
     if not slug:
-        fields.refuse("model", value, "a model's slug, such as openrouter/auto")
+        fields.refuse(name, value, "a model's slug, such as openrouter/auto")
     return slug
 
 

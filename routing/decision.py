@@ -138,7 +138,8 @@ def _draft(question: Question) -> Draft:
 def _add_model(question: Question, name: str, draft: Draft) -> None:
     model = question.process.snapshot.catalogue.find(name)
     if model is None:
-        raise InvalidRequest(f"{name} is not a valid model ID", param="model")
+        field = question.completion.models[name]
+        raise InvalidRequest(f"{name} is not a valid model ID", param=field)
     # Who names a model gets it; an answer longer than it can give is clamped.
     needs, preferences = question.needs.leniently(), question.completion.provider
     found = eligibility.offers_for(model, needs, preferences, question.speed)

@@ -19,7 +19,7 @@ LARGE_FORMAT = {"type": "json_schema", "json_schema": DEEP}
 WRONG: list[tuple[str, Any, str]] = [
     *[("model", value, "model") for value in (5, True, "", " ", "a\x00b", "x" * 10_000, ["a"])],
     *[("models", value, "models") for value in (5, "a/one", {}, ["a"] * 33, "x")],
-    *[("models", [value], "models[0]") for value in (5, None, "a\x00", "x" * 201)],
+    *[("models", [value], "models[0]") for value in (5, None, "a\x00", "x" * 201, " ")],
     *[("stream", value, "stream") for value in ("true", "", 0, 1, [], {})],
     *[("temperature", value, "temperature") for value in (-0.1, 2.1, "1", True, [1])],
     *[("top_p", value, "top_p") for value in (-1, 1.1)],
@@ -163,7 +163,7 @@ def test_a_request_without_a_model_is_told_so(fields: dict[str, Any]) -> None:
 def test_models_follow_the_model_once_each_and_without_case() -> None:
     completion = make_completion(model=" A/One", models=["b/two", "a/one"])
 
-    assert completion.models == ("a/one", "b/two")
+    assert list(completion.models) == ["a/one", "b/two"]
     assert completion.requested == "a/one"
 
 
@@ -302,3 +302,23 @@ async def test_an_unknown_model_is_named_and_clipped(api: Api) -> None:
     response = await api.complete(model="acme/fake-1.0")
 
     assert response.json()["error"]["message"] == "acme/fake-1.0 is not a valid model ID"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"model": "acme/fake"}, "model"),
+        ({"models": ["a/one", "acme/fake"]}, "models[1]"),
+        ({"model": None, "models": ["acme/fake"]}, "models[0]"),
+        ({"model": "acme/fake", "models": ["acme/fake"]}, "model"),
+    ],
+)
+async def test_an_unknown_model_is_told_by_the_field_that_names_it(
+    api: Api, fields: dict[str, Any], named: str
+) -> None:
+    await in_db(make_offer)("a/one")
+    await api.refresh()
+
+    response = await api.complete(**fields)
+
+    assert response.json()["error"]["metadata"]["param"] == named
