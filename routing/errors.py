@@ -9,7 +9,6 @@ ApiError
   NotFound                404
     NoMatchingModel       404
   MethodNotAllowed        405
-  NotAcceptable           406
   SlowUpload              408
   TooLarge                413
   HeadersTooLarge         431
@@ -83,10 +82,6 @@ class NoMatchingModel(NotFound):
 
 class MethodNotAllowed(ApiError):
     status, error_type = 405, "invalid_request"
-
-
-class NotAcceptable(ApiError):
-    status, error_type = 406, "invalid_request"
 
 
 class SlowUpload(ApiError):
@@ -163,6 +158,6 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def _from_drf(error: drf.APIException) -> ApiError:
-    kinds = {401: AuthenticationFailed, 403: PermissionDenied, 404: NotFound, 406: NotAcceptable}
+    kinds = {401: AuthenticationFailed, 403: PermissionDenied, 404: NotFound}
     # What else DRF raises says that the request is wrong; a permanent condition is never a 5xx.
     return kinds.get(error.status_code, InvalidRequest)(str(error.detail))
