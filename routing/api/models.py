@@ -1,6 +1,6 @@
-"""GET /api/v1/models: what can be asked for, in OpenRouter's shape."""
+"""GET /api/v1/models and /api/v1/models/SLUG: what can be asked for, in OpenRouter's shape."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.http import JsonResponse
@@ -8,26 +8,22 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from routing import fields
-from routing.catalog import Model, read_catalogue
+from routing.catalog import Catalogue, Model, read_catalogue
+from routing.decision import AUTO
+from routing.errors import NotFound
 from routing.pricing import Rates
 
 # Clients read the price of a router as -1: only its answers have a price.
 AUTO_ROUTER = {
-    "id": "openrouter/auto",
-    "canonical_slug": "openrouter/auto",
+    "id": AUTO,
+    "object": "model",
+    "owned_by": "openrouter",
+    "canonical_slug": AUTO,
     "hugging_face_id": None,
     "name": "Auto Router",
     "created": 1699401600,
     "description": "Analyses each prompt and routes it to one of the models below; the answer's "
     "`model` says which one, and that model's price is charged.",
-    "context_length": 2_000_000,
-    "architecture": {
-        "modality": "text+image+file+audio+video->text",
-        "input_modalities": ["text", "image", "file", "audio", "video"],
-        "output_modalities": ["text"],
-        "tokenizer": "Router",
-        "instruct_type": None,
-    },
     "pricing": {"prompt": "-1", "completion": "-1"},
     "top_provider": {
         "context_length": None,
@@ -39,8 +35,9 @@ AUTO_ROUTER = {
     "supported_voices": None,
     "knowledge_cutoff": None,
     "expiration_date": None,
-    "links": {"details": "/api/v1/models"},
+    "links": {"details": f"/api/v1/models/{AUTO}"},
 }
+MODALITIES = ("text", "image", "file", "audio", "video")
 PRICE_NAMES = {
     "prompt": "prompt",
     "completion": "completion",
@@ -52,6 +49,7 @@ PRICE_NAMES = {
 }
 MOST = 1000
 LONGEST_NUMBER = 18
+LONGEST_SHOWN = 200
 
 
 class ModelsView(APIView):
@@ -61,10 +59,10 @@ class ModelsView(APIView):
     permission_classes = ()
 
     def get(self, request: Request) -> JsonResponse:
-        models = list(read_catalogue().models.values())
-        entries = [_router_entry(models), *(model_entry(model) for model in models)]
+        catalogue = read_catalogue()
+        entries = [_router_entry(catalogue), *map(model_entry, catalogue.models.values())]
         offset = _whole_number(request.query_params, "offset", 0)
-        limit = _whole_number(request.query_params, "limit", MOST)
+        limit = min(_whole_number(request.query_params, "limit", MOST), MOST)
         page = entries[offset : offset + limit]
         following = f"{request.path}?offset={offset + limit}&limit={limit}"
         links = {"next": following if page and offset + limit < len(entries) else None}
@@ -73,27 +71,37 @@ class ModelsView(APIView):
         )
 
 
+class ModelView(APIView):
+    """One of them, by id, canonical slug or alias; the entry itself, as the OpenAI SDKs read it."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get(self, request: Request, slug: str) -> JsonResponse:
+        catalogue = read_catalogue()
+        if slug.lower() == AUTO:
+            return JsonResponse(_router_entry(catalogue))
+        model = catalogue.find(slug)
+        if model is None:
+            raise NotFound(f"{slug[:LONGEST_SHOWN]} is not a model here; GET /models lists them.")
+        return JsonResponse(model_entry(model))
+
+
 def model_entry(model: Model) -> dict[str, Any]:
     """One model in the shape that the strict SDKs check."""
-    order = ("text", "image", "file", "audio", "video")
-    inputs = [kind for kind in order if kind in model.input_modalities]
-    outputs = [kind for kind in order if kind in model.output_modalities]
     return {
         "id": model.slug,
         "object": "model",
+        "owned_by": model.slug.partition("/")[0],
         "canonical_slug": model.canonical_slug,
         "hugging_face_id": model.hugging_face_id or None,
         "name": model.name,
         "created": model.created,
         "description": model.unusable or f"{model.name}, served by {_providers(model)}.",
         "context_length": model.context_length,
-        "architecture": {
-            "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
-            "input_modalities": inputs,
-            "output_modalities": outputs,
-            "tokenizer": model.tokenizer or "Other",
-            "instruct_type": None,
-        },
+        "architecture": _architecture(
+            model.input_modalities, model.output_modalities, model.tokenizer
+        ),
         "pricing": _pricing(model.rates),
         "top_provider": {
             "context_length": model.context_length,
@@ -106,13 +114,37 @@ def model_entry(model: Model) -> dict[str, Any]:
         "supported_voices": None,
         "knowledge_cutoff": model.knowledge_cutoff,
         "expiration_date": model.expiration_date,
-        "links": {"details": f"/api/v1/models?id={model.slug}"},
+        "links": {"details": f"/api/v1/models/{model.slug}"},
     }
 
 
-def _router_entry(models: list[Model]) -> dict[str, Any]:
+def _router_entry(catalogue: Catalogue) -> dict[str, Any]:
+    """The router, which can do what any model of its pool can that somebody serves."""
+    models = [model for model in catalogue.pool if model.offers] or catalogue.pool
     parameters = {name for model in models for name in model.supported_parameters}
-    return AUTO_ROUTER | {"object": "model", "supported_parameters": sorted(parameters)}
+    return AUTO_ROUTER | {
+        "context_length": max((model.context_length for model in models), default=None),
+        "architecture": _architecture(
+            {"text"}.union(*(model.input_modalities for model in models)),
+            {"text"}.union(*(model.output_modalities for model in models)),
+            "Router",
+        ),
+        "supported_parameters": sorted(parameters),
+    }
+
+
+def _architecture(
+    inputs: Collection[str], outputs: Collection[str], tokenizer: str
+) -> dict[str, Any]:
+    read = [kind for kind in MODALITIES if kind in inputs]
+    made = [kind for kind in MODALITIES if kind in outputs]
+    return {
+        "modality": f"{'+'.join(read)}->{'+'.join(made)}",
+        "input_modalities": read,
+        "output_modalities": made,
+        "tokenizer": tokenizer or "Other",
+        "instruct_type": None,
+    }
 
 
 def _providers(model: Model) -> str:
@@ -131,5 +163,5 @@ def _whole_number(query: Mapping[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
-        fields.refuse(name, text, f"an integer from 0 to {MOST}")
-    return min(int(text), MOST)
+        fields.refuse(name, text, "an integer from 0")
+    return int(text)

@@ -5,7 +5,7 @@ from rest_framework.views import APIView
 
 from routing.errors import NotFound
 
-KNOWN = "POST chat/completions, GET models, GET key, GET generation?id="
+KNOWN = "POST chat/completions, GET models, GET models/SLUG, GET key, GET generation?id="
 
 
 class UnknownView(APIView):

@@ -108,6 +108,16 @@ def test_the_official_client_understands_our_errors(client: openai.OpenAI) -> No
         )
 
 
+@pytest.mark.parametrize("name", ["openrouter/auto", "openai/gpt-5-nano"])
+def test_the_official_client_lists_and_retrieves_models(client: openai.OpenAI, name: str) -> None:
+    listed = {model.id: model for model in client.models.list()}
+
+    found = client.models.retrieve(name)
+
+    assert found == listed[name]
+    assert found.owned_by == name.split("/", maxsplit=1)[0]
+
+
 def test_a_session_stays_with_its_model_across_two_workers(client: openai.OpenAI) -> None:
     prompts = (
         "hi",

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.factories import make_endpoint, make_model
+from routing.models import LanguageModel
+from tests.factories import make_endpoint, make_model, make_offer
 
 KEYS = {"id", "canonical_slug", "name", "created", "context_length", "architecture", "pricing"}
 KEYS |= {"top_provider", "per_request_limits", "supported_parameters", "default_parameters"}
@@ -89,6 +90,68 @@ def test_a_page_is_named_by_whole_numbers(client: Client, db: None, name: str, v
     assert response.json()["error"]["metadata"]["param"] == name
 
 
+def test_an_offset_is_taken_as_it_is_and_a_limit_up_to_a_thousand(
+    client: Client, models: None
+) -> None:
+    facts = LanguageModel.objects.values().get(slug="b/two") | {"id": None}
+    names = [{"slug": f"c/{n:04}", "canonical_slug": f"c/{n:04}-1"} for n in range(1000)]
+    more = [LanguageModel(**facts | name) for name in names]
+    LanguageModel.objects.bulk_create(more)
+
+    assert [entry["id"] for entry in listed(client, "?offset=1002&limit=5000")["data"]] == [
+        "c/0999"
+    ]
+    assert len(listed(client, "?limit=5000")["data"]) == 1000
+    assert listed(client, "?limit=5000")["links"]["next"] == "/api/v1/models?offset=1000&limit=1000"
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", "/v1"])
+@pytest.mark.parametrize("name", ["a/one", "a%2Fone", "A/One", "a/one-20251001", "openrouter/auto"])
+def test_one_model_is_its_entry_of_the_list(
+    client: Client, models: None, prefix: str, name: str
+) -> None:
+    response = client.get(f"{prefix}/models/{name}")
+
+    index = 0 if name == "openrouter/auto" else 1
+    assert response.json() == listed(client)["data"][index]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_details_of_an_entry_are_where_it_says(
+    client: Client, models: None, index: int
+) -> None:
+    entry = listed(client)["data"][index]
+
+    assert client.get(entry["links"]["details"]).json()["id"] == entry["id"]
+
+
+def test_the_router_can_do_what_its_pool_can(client: Client, models: None) -> None:
+    make_model("c/off", enabled=False, context_length=10**7, input_modalities=["video"])
+    make_model("e/else", in_auto_pool=False, context_length=10**7)
+
+    router = listed(client)["data"][0]
+
+    assert router["context_length"] == 200_000
+    assert router["architecture"]["modality"] == "text+image->text"
+
+
+def test_the_router_can_do_no_more_than_who_is_served(client: Client, models: None) -> None:
+    make_offer("c/served", model={"context_length": 1000})
+
+    router = listed(client)["data"][0]
+
+    assert router["context_length"] == 1000
+    assert router["architecture"]["modality"] == "text->text"
+
+
+def test_a_router_without_a_pool_promises_nothing(client: Client, db: None) -> None:
+    router = listed(client)["data"][0]
+
+    assert router["context_length"] is None
+    assert router["architecture"]["modality"] == "text->text"
+    assert router["supported_parameters"] == []
+
+
 def test_the_list_is_also_under_v1(client: Client, models: None) -> None:
     assert client.get("/v1/models").json()["total_count"] == 3
 
@@ -104,8 +167,8 @@ def test_a_wrong_key_does_not_matter(client: Client, models: None, key: str) -> 
     ("method", "path", "headers", "status"),
     [
         ("POST", "/api/v1/models", {}, 405),
-        ("GET", "/api/v1/models", {"Accept": "text/html"}, 406),
-        ("GET", "/api/v1/models?format=xml", {}, 404),
+        ("GET", "/api/v1/models/a/none", {}, 404),
+        ("GET", "/api/v1/models/a%00b", {}, 404),
         ("GET", "/api/v1/nope", {}, 404),
         ("POST", "/api/v1/nope", {"Accept": "text/html"}, 404),
         ("GET", "/api/v1/models/", {}, 404),
