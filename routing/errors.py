@@ -36,6 +36,8 @@ class ApiError(Exception):
     error_type = "server"
     # Set once the request became a generation.
     generation_id = ""
+    # How far the request came, for clients that ask for it by header.
+    openrouter_metadata: dict[str, Any] | None = None
 
     def __init__(self, message: str, *, retry_after: int | None = None, **metadata: Any) -> None:
         super().__init__(message)
@@ -124,8 +126,11 @@ BY_STATUS: dict[int, type[ApiError]] = {
 
 def response(error: ApiError) -> HttpResponse:
     """The error as JSON, never cached, with Retry-After where waiting helps."""
-    body = orjson.dumps({"error": error.body()})
-    answer = HttpResponse(body, status=error.status, content_type="application/json")
+    body = {"error": error.body()}
+    if error.openrouter_metadata is not None:
+        body["openrouter_metadata"] = error.openrouter_metadata
+    content = orjson.dumps(body)
+    answer = HttpResponse(content, status=error.status, content_type="application/json")
     answer["Cache-Control"] = "no-store"
     if error.generation_id:
         answer["X-Generation-Id"] = error.generation_id

@@ -176,23 +176,27 @@ def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def metadata(
-    receipt: dict[str, Any], offers: Sequence[Offer], served: Offer, attempt: int
+    receipt: dict[str, Any], offers: Sequence[Offer], served: Offer | None, attempt: int
 ) -> dict[str, Any]:
-    """The openrouter_metadata of an answer, for clients that ask for it by header."""
+    """The openrouter_metadata of an answer or an error, for clients that ask for it by header."""
     available = [
         {"provider": offer.provider_name, "model": offer.model, "selected": offer is served}
         for offer in offers
     ]
+    selected = f", selected={served.provider_name}" if served else ""
+    skipped = {name: receipt[name] for name in ("skipped", "last_resort") if name in receipt}
     router = {name: receipt[name] for name in ROUTER_STAGE if name in receipt}
+    stage = {"type": "router", "name": "auto-router", "data": router}
     return {
         "requested": receipt["requested"],
         "strategy": receipt["strategy"],
         "region": None,
-        "summary": f"available={len(offers)}, selected={served.provider_name}",
+        "summary": f"available={len(offers)}{selected}",
         "attempt": attempt,
         "is_byok": False,
-        "endpoints": {"total": len(offers), "available": available},
-        "pipeline": [{"type": "router", "name": "auto-router", "data": router}],
+        "endpoints": {"total": len(offers), "available": available, **skipped},
+        # Who names a model has no dial: the auto router did not run.
+        "pipeline": [stage] if "tradeoff" in receipt else [],
     }
 
 
@@ -203,8 +207,6 @@ ROUTER_STAGE = (
     "excluded",
     "overrides_prevented",
     "sticky",
-    "skipped",
-    "last_resort",
     "analysis",
 )
 

@@ -277,6 +277,15 @@ async def test_the_metadata_describes_the_route(api: Api) -> None:
     )
 
 
+async def test_where_the_router_did_not_run_the_metadata_has_no_stage(api: Api) -> None:
+    await offer_pool(api)
+
+    response = await api.post(body(model=SMALL), **WITH_METADATA)
+
+    metadata = response.json()["openrouter_metadata"]
+    assert (metadata["strategy"], metadata["pipeline"]) == ("direct", [])
+
+
 async def test_without_its_header_there_is_no_metadata(api: Api) -> None:
     await offer_pool(api)
 

@@ -8,7 +8,7 @@ from routing.models import Endpoint, Pin, Provider
 from tests.conftest import Api, FakeProvider, completion_json, in_db
 from tests.factories import make_secret
 from tests.routing.stories import message_of, offer, row_of
-from tests.routing.values import Clock
+from tests.routing.values import HELLO, Clock
 
 
 @pytest.fixture
@@ -52,9 +52,12 @@ async def test_the_receipt_says_what_was_skipped_and_why(
     provider.reply("x", status=503)
     await provider_of(api)
 
-    row = await row_of(await api.complete("Hello", model="a/one"))
+    headers = {"X-OpenRouter-Metadata": "enabled"}
+    response = await api.post({"model": "a/one", "messages": HELLO}, **headers)
 
+    row = await row_of(response)
     [skipped] = row.decision["skipped"]
+    assert response.json()["openrouter_metadata"]["endpoints"]["skipped"] == [skipped]
     assert skipped.items() >= {"model": "a/one", "provider": "X", "after": "HTTP 503"}.items()
     assert row.decision["last_resort"] is False
 

@@ -7,7 +7,7 @@ from activity.models import Generation
 from routing.failures import AttemptFailed, Refusal, of_status, read_refusal, told
 from tests.conftest import Api, FakeProvider
 from tests.routing.stories import offer
-from tests.routing.values import make_offer
+from tests.routing.values import HELLO, make_offer
 
 SAID = {"message": "'temperature' is 5; expected at most 2.", "param": "temperature"}
 DEMO = make_offer(provider_name="Demo")
@@ -89,3 +89,33 @@ async def test_why_a_request_was_refused_is_for_its_sender_alone(
         "previous_errors": [{"provider": "Up", "code": 400, "status": 422}],
     }
     assert "temperature" not in repr(row)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_error_tells_how_far_the_request_came_to_who_asks(
+    api: Api, provider: FakeProvider, stream: bool
+) -> None:
+    await offer(api, {"slug": "a/one"}, {"slug": "b/two"})
+    provider.reply(status=500)
+    body = {"model": "a/one", "models": ["b/two"], "messages": HELLO, "stream": stream}
+
+    response = await api.post(body, **{"X-OpenRouter-Metadata": "enabled"})
+
+    metadata = response.json()["openrouter_metadata"]
+    assert response.status_code == 502
+    assert (metadata["attempt"], metadata["summary"]) == (2, "available=2")
+    assert [one["selected"] for one in metadata["endpoints"]["available"]] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(500, {}), (429, {"X-OpenRouter-Metadata": "enabled"})]
+)
+async def test_an_error_has_no_metadata_unasked_or_where_everybody_waits(
+    api: Api, provider: FakeProvider, status: int, headers: dict[str, str]
+) -> None:
+    await offer(api, {"slug": "a/one"})
+    provider.reply(status=status)
+
+    response = await api.post({"model": "a/one", "messages": HELLO}, **headers)
+
+    assert response.json().keys() == {"error"}
