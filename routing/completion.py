@@ -80,16 +80,7 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
     headers: by lower-case name.
     """
     request = fields.read(body)
-    for name in ADDRESSES:
-        if name in request:
-            message = f"{name} is not accepted; providers are configured on the server."
-            raise InvalidRequest(message, param=name)
-    if request.get("messages") is None and "prompt" in request:
-        raise InvalidRequest(
-            "prompt is not supported; send messages, such as "
-            '[{"role": "user", "content": "Hello"}].',
-            param="messages",
-        )
+    _refuse_unsupported(request)
     checked = messages.check(request.get("messages"))
     for name, check in IGNORED.items():
         if request.get(name) is not None:
@@ -107,6 +98,23 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
         prompt_bytes=len(body),
         metadata=headers.get(METADATA_HEADER, "").lower() == "enabled",
     )
+
+
+def _refuse_unsupported(request: dict[str, Any]) -> None:
+    for name in ADDRESSES:
+        if name in request:
+            message = f"{name} is not accepted; providers are configured on the server."
+            raise InvalidRequest(message, param=name)
+    if request.get("messages") is None and "prompt" in request:
+        raise InvalidRequest(
+            "prompt is not supported; send messages, such as "
+            '[{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    if request.get("preset") is not None:
+        # It may hold restrictions: a request without them would go where it must not.
+        message = "preset is not supported; send what it holds in the request itself."
+        raise InvalidRequest(message, param="preset")
 
 
 def _models(request: dict[str, Any]) -> dict[str, str]:

@@ -87,6 +87,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("base_url", "http://evil.example", "base_url"),
     ("api_key", "sk-x", "api_key"),
     ("extra_headers", {"X": "y"}, "extra_headers"),
+    *[("preset", value, "preset") for value in ("mine", 5)],
     *[("session_id", value, "session_id") for value in (5, [], {}, True, "x" * 257)],
     *[("session_id", value, "session_id") for value in ("a\x00b", "a\r\nb", "a\x7f")],
     ("prompt_cache_key", "x" * 257, "prompt_cache_key"),
@@ -136,7 +137,7 @@ def test_a_tool_is_asked_for_where_there_is_one(choice: Any) -> None:
 
 
 OPTIONAL = ["temperature", "stop", "tools", "max_tokens", "user", "session_id", "stream"]
-OPTIONAL += ["plugins", "provider", "models", "metadata", "route", "response_format"]
+OPTIONAL += ["preset", "plugins", "provider", "models", "metadata", "route", "response_format"]
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
@@ -144,7 +145,10 @@ def test_null_counts_as_absent(field: str) -> None:
     assert make_completion(**{field: None}).parameters == {}
 
 
-@pytest.mark.parametrize("field", ["foo", "__proto__", "constructor", "", "usage", "trace"])
+IGNORED = ["foo", "__proto__", "constructor", "", "usage", "trace", "functions", "audio"]
+
+
+@pytest.mark.parametrize("field", IGNORED)
 def test_an_unknown_field_is_ignored_and_not_forwarded(field: str) -> None:
     assert make_completion(**{field: {"include": True}}).parameters == {}
 
