@@ -31,7 +31,10 @@ class SignInForm(AuthenticationForm):
     }
 
     def clean(self) -> dict[str, Any]:
-        username = self.cleaned_data.get("username") or ""
+        username = self.cleaned_data.get("username")
+        if not username or not self.cleaned_data.get("password"):
+            # Nothing is guessed: the fields have errors of their own.
+            return self.cleaned_data
         address = throttle.address_of(self.request)
         if not throttle.allow(username, address):
             raise ValidationError(self.error_messages["throttled"], code="throttled")

@@ -7,7 +7,7 @@ with n workers lets through up to n times as many.
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from django.conf import settings
 from django.core.cache import cache
@@ -18,20 +18,33 @@ MAX_ATTEMPTS = 5
 # who shares an address or a name with a guesser is rarely shut out.
 MAX_OF_ADDRESS = MAX_OF_NAME = 50
 WINDOW_SECONDS = 300
+# The part of an IPv6 address that names a network; the rest is its host's to choose.
+NETWORK_BITS = 64
 
 
 def address_of(request: HttpRequest) -> str:
     """The client's address: as the proxy in front saw it, where there is one.
 
-    Only the last entry of X-Forwarded-For is the proxy's; whoever asks may write the others.
+    Only the last entry of X-Forwarded-For is the proxy's; whoever asks may write the others. Of
+    IPv6 it is the network, since one host has the 2^64 addresses of one.
     """
     peer = request.META.get("REMOTE_ADDR", "")
-    if not settings.AUTOROUTER_HTTPS:
-        return peer
+    entry = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
+    return (settings.AUTOROUTER_HTTPS and _network(entry)) or _network(peer) or peer
+
+
+def _network(entry: str) -> str:
+    """An IPv4 address, or the network of an IPv6 one, whether or not a port is behind it."""
+    text = entry[1:].partition("]")[0] if entry.startswith("[") else entry
+    if text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        return str(ip_address(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()))
+        address = ip_address(text)
     except ValueError:
-        return peer
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, NETWORK_BITS), strict=False))
 
 
 def allow(username: str, address: str) -> bool:
@@ -51,13 +64,13 @@ def forget(username: str, address: str) -> None:
 
 def _limits(username: str, address: str) -> Iterator[tuple[str, int]]:
     name = username.casefold()
-    yield _key(f"{address}\n{name}"), MAX_ATTEMPTS
-    yield _key(f"{address}\n"), MAX_OF_ADDRESS
-    yield _key(f"\n{name}"), MAX_OF_NAME
+    yield _key("both", f"{address}\n{name}"), MAX_ATTEMPTS
+    yield _key("address", address), MAX_OF_ADDRESS
+    yield _key("name", name), MAX_OF_NAME
 
 
-def _key(text: str) -> str:
-    return "sign-in:" + sha256(text.encode(errors="surrogatepass")).hexdigest()
+def _key(kind: str, text: str) -> str:
+    return f"sign-in:{kind}:" + sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _count(key: str) -> int:

@@ -99,11 +99,44 @@ def test_an_entry_that_the_proxy_has_not_written_does_not_count(behind_proxy, us
     assert sign_in(via("198.51.100.99", "203.0.113.9")).status_code == 429
 
 
-@pytest.mark.parametrize("entries", [(), ("",), ("203.0.113.9", "unknown"), ("203.0.113.9:80",)])
+@pytest.mark.parametrize("entries", [(), ("",), ("203.0.113.9", "unknown")])
 def test_without_a_good_entry_the_address_is_the_peers(behind_proxy, user, entries):
     [sign_in(via("127.0.0.1"), "wrong") for _ in range(throttle.MAX_ATTEMPTS)]
 
     assert sign_in(via(*entries)).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("entry", "same", "other"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9:4712", "203.0.113.10:4711"),
+        ("2001:db8:0:1::9", "2001:db8:0:1:ffff::1", "2001:db8:0:2::9"),
+        ("[2001:db8:0:1::9]:80", "2001:db8:0:1::1", "[2001:db8:0:2::9]:80"),
+        ("::ffff:203.0.113.9", "203.0.113.9", "::ffff:203.0.113.10"),
+    ],
+)
+def test_a_host_has_one_address_however_it_is_written(behind_proxy, user, entry, same, other):
+    [sign_in(via(entry), "wrong") for _ in range(throttle.MAX_ATTEMPTS)]
+
+    assert sign_in(via(same)).status_code == 429
+    assert sign_in(via(other)).status_code == 302
+
+
+@pytest.mark.parametrize("empty", [{"password": ""}, {"username": ""}])
+def test_an_empty_field_gives_no_attempts_back(client, user, empty):
+    for _ in range(throttle.MAX_ATTEMPTS):
+        sign_in(client, "wrong")
+        sign_in(client, **{"password": "wrong"} | empty)
+
+    assert sign_in(client).status_code == 429
+
+
+def test_an_empty_name_gives_an_address_no_attempts_back(client, user):
+    for number in range(throttle.MAX_OF_ADDRESS):
+        sign_in(client, "wrong", f"user-{number}")
+        sign_in(client, "wrong", "")
+
+    assert sign_in(client).status_code == 429
 
 
 def test_without_a_proxy_nobody_chooses_their_address(user):
