@@ -1,11 +1,8 @@
 """API key -> user."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import OperationalError
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -13,8 +10,6 @@ from routing import credentials
 from routing.errors import AuthenticationFailed, InvalidRequest, Unavailable
 from routing.models import ApiKey
 from routing.snapshot import AWAY_MESSAGE, Account, Snapshot
-
-UNKNOWN = "No API key of this server; send one as Authorization: Bearer sk-ar-v1-..."
 
 
 def bearer(header: str) -> str:
@@ -33,26 +28,10 @@ def bearer(header: str) -> str:
 
 async def authenticate(snapshot: Snapshot, header: str) -> Account:
     """The account of a request on the path of a completion; warm, it costs no query."""
-    secret = bearer(header)
-    account = await snapshot.account(secret)
-    if account is None:
-        raise AuthenticationFailed(refusal(await snapshot.state(secret)))
+    account = await snapshot.account(bearer(header))
+    if isinstance(account, str):
+        raise AuthenticationFailed(account)
     return account
-
-
-def refusal(states: Sequence[tuple[Any, ...]]) -> str:
-    """Why a key is refused, from ApiKeyQuerySet.state_of."""
-    if not states:
-        return UNKNOWN
-    [(expiry, disabled, is_active)] = states
-    expired_at = None if expiry is None else datetime.fromtimestamp(float(expiry), UTC)
-    if expired_at and expired_at <= timezone.now():
-        return f"This API key expired on {expired_at:%Y-%m-%d at %H:%M} UTC; send another one."
-    if disabled:
-        return "This API key is disabled; its owner can enable it under Settings, API keys."
-    if not is_active:
-        return "The user of this API key is deactivated; an administrator can change that."
-    return "This API key has just changed; try again."
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -61,7 +40,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, ApiKey]:
         secret = bearer(request.META.get("HTTP_AUTHORIZATION", ""))
         if not credentials.is_well_formed(secret):
-            raise AuthenticationFailed(UNKNOWN)
+            raise AuthenticationFailed(credentials.UNKNOWN)
         try:
             key = self._find(credentials.digest(secret))
         except OperationalError as error:
@@ -69,9 +48,14 @@ class ApiKeyAuthentication(BaseAuthentication):
         return key.user, key
 
     def _find(self, digest: str) -> ApiKey:
-        key = ApiKey.objects.usable().of_digest(digest).first()
+        key = ApiKey.objects.of_digest(digest).select_related("user").first()
         if key is None:
-            raise AuthenticationFailed(refusal(ApiKey.objects.state_of(digest)))
+            raise AuthenticationFailed(credentials.UNKNOWN)
+        why = credentials.refusal(
+            key.expires_at, disabled=key.disabled, is_active=key.user.is_active
+        )
+        if why:
+            raise AuthenticationFailed(why)
         return key
 
     def authenticate_header(self, request: Request) -> str:

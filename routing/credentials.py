@@ -5,11 +5,13 @@ import hmac
 import secrets
 import string
 import zlib
+from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.utils import timezone
 
 from routing.models import ApiKey, Provider
 
@@ -19,6 +21,7 @@ ALPHABET = string.digits + string.ascii_letters
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
 KEY_LENGTH = len(PREFIX) + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 NONCE_BYTES = 12
+UNKNOWN = "No API key of this server; send one as Authorization: Bearer sk-ar-v1-..."
 
 
 class CredentialError(Exception):
@@ -40,6 +43,17 @@ def is_well_formed(secret: str) -> bool:
         return False
     body = secret[len(PREFIX) : -CHECKSUM_LENGTH]
     return hmac.compare_digest(secret[-CHECKSUM_LENGTH:], _checksum(body))
+
+
+def refusal(expires_at: datetime | None, *, disabled: bool, is_active: bool) -> str:
+    """Why a key that exists is of no use now, for whoever holds it; "" for a good one."""
+    if expires_at and expires_at <= timezone.now():
+        return f"This API key expired on {expires_at:%Y-%m-%d at %H:%M} UTC; send another one."
+    if disabled:
+        return "This API key is disabled; its owner can enable it under Settings, API keys."
+    if not is_active:
+        return "The user of this API key is deactivated; an administrator can change that."
+    return ""
 
 
 def digest(secret: str) -> str:

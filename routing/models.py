@@ -181,41 +181,30 @@ class Price(models.Model):
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    def usable(self) -> "ApiKeyQuerySet":
-        """Keys that are on and not expired, of users who are not deactivated."""
-        unexpired = Q(expires_at=None) | Q(expires_at__gt=Now())
-        return self.filter(unexpired, disabled=False, user__is_active=True).select_related("user")
-
     def of_digest(self, digest: str) -> "ApiKeyQuerySet":
         return self.filter(digest=digest)
 
     def account_of(self, digest: str) -> models.QuerySet:
-        """All that a completion needs to know of its caller, in one row."""
+        """All that a completion needs to know of its caller, in one row; expiry since 1970."""
         saved = "user__auto_router_settings__"
         lifetime = ExpressionWrapper(F("expires_at") - Now(), models.DurationField())
-        return (
-            self.usable()
-            .of_digest(digest)
-            .values_list(
-                "id",
-                "name",
-                "user_id",
-                "limit",
-                "limit_reset",
-                Extract(lifetime, "epoch"),
-                "user__credit__amount",
-                f"{saved}enabled",
-                f"{saved}allowed_models",
-                f"{saved}excluded_models",
-                f"{saved}cost_quality_tradeoff",
-                f"{saved}prevent_overrides",
-            )
+        return self.of_digest(digest).values_list(
+            "id",
+            "name",
+            "user_id",
+            "limit",
+            "limit_reset",
+            Extract(lifetime, "epoch"),
+            "user__credit__amount",
+            f"{saved}enabled",
+            f"{saved}allowed_models",
+            f"{saved}excluded_models",
+            f"{saved}cost_quality_tradeoff",
+            f"{saved}prevent_overrides",
+            Extract("expires_at", "epoch"),
+            "disabled",
+            "user__is_active",
         )
-
-    def state_of(self, digest: str) -> models.QuerySet:
-        """What may keep a key from being usable; the expiry in seconds since 1970."""
-        expiry = Extract("expires_at", "epoch")
-        return self.of_digest(digest).values_list(expiry, "disabled", "user__is_active")
 
     def owned_by(self, user: Any) -> "ApiKeyQuerySet":
         return self.filter(user=user)

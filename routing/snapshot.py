@@ -7,9 +7,10 @@ what it makes stale is dropped. While nobody listens, nothing is older than a se
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from activity.connections import Reads, Rows
+from activity.connections import Reads
 from activity.ledger import numbered
 from routing import catalog, credentials
 from routing.catalog import Catalogue
@@ -79,7 +80,7 @@ class Snapshot:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._accounts: dict[str, Account] = {}
-        self._reading: dict[str, asyncio.Task[Account | None]] = {}
+        self._reading: dict[str, asyncio.Task[Account | str]] = {}
         self._epoch = 0
         self._reload = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
@@ -109,39 +110,23 @@ class Snapshot:
         self.drop()
         self.catalogue = await _read_catalogue()
 
-    async def account(self, secret: str) -> Account | None:
-        """The account of an API key, or None for one that is unknown, off or expired.
+    async def account(self, secret: str) -> Account | str:
+        """The account of an API key, or why there is none.
 
         Raises Unavailable while the database is away: an outage must not look like a bad key.
         """
         if not credentials.is_well_formed(secret):
-            return None
+            return credentials.UNKNOWN
         digest = credentials.digest(secret)
         account = self._accounts.get(digest)
-        if account is None or self._is_stale(account):
-            account = await self._read_once(digest)
-        if account is None or _is_expired(account):
-            return None
+        if account is None or self._is_stale(account) or _is_expired(account):
+            return await self._read_once(digest)
         return account
-
-    async def state(self, secret: str) -> Rows:
-        """What the tables say of a key that is refused; no row if it was never one of ours.
-
-        Raises Unavailable while the database is away.
-        """
-        if not credentials.is_well_formed(secret):
-            return []
-        state = ApiKey.objects.state_of(credentials.digest(secret))
-        query, parameters = state.query.sql_with_params()
-        try:
-            return await self._reads.rows(numbered(query), parameters)
-        except AWAY as error:
-            raise Unavailable(AWAY_MESSAGE) from error
 
     def _is_stale(self, account: Account) -> bool:
         return not self.listening and time.monotonic() - account.read_at > OLDEST_UNHEARD_SECONDS
 
-    async def _read_once(self, digest: str) -> Account | None:
+    async def _read_once(self, digest: str) -> Account | str:
         """One query however many requests wait for the same key."""
         task = self._reading.get(digest)
         if task is None:
@@ -153,13 +138,19 @@ class Snapshot:
         except AWAY as error:
             raise Unavailable(AWAY_MESSAGE) from error
 
-    async def _read_account(self, digest: str) -> Account | None:
+    async def _read_account(self, digest: str) -> Account | str:
         epoch = self._epoch
         query, parameters = ApiKey.objects.account_of(digest).query.sql_with_params()
         rows = await self._reads.rows(numbered(query), parameters)
-        account = _account(rows[0]) if rows else None
+        if not rows:
+            return credentials.UNKNOWN
+        *facts, expiry, disabled, is_active = rows[0]
+        expires_at = None if expiry is None else datetime.fromtimestamp(float(expiry), UTC)
+        if why := credentials.refusal(expires_at, disabled=disabled, is_active=is_active):
+            return why
+        account = _account(facts)
         # A change announced while we read may not be in what we read.
-        if account is not None and epoch == self._epoch:
+        if epoch == self._epoch:
             if len(self._accounts) >= MOST_ACCOUNTS:
                 self._accounts.clear()
             self._accounts[digest] = account
@@ -195,7 +186,7 @@ def _with_connection_closed(function: Callable[[], Any]) -> Any:
         connection.close()
 
 
-def _account(row: tuple[Any, ...]) -> Account:
+def _account(row: Sequence[Any]) -> Account:
     (key_id, name, user_id, limit, limit_reset, seconds_left, credit, *saved) = row
     now = time.monotonic()
     return Account(

@@ -4,16 +4,18 @@ from typing import Any
 
 import pytest
 
+from routing import credentials
 from routing.models import ApiKey, AutoRouterSettings, Credit, Price
 from routing.snapshot import Account, Snapshot
-from tests.conftest import Api
+from tests.conftest import Api, in_db
+from tests.factories import make_secret
 from tests.routing.stories import offer
 from tests.routing.values import make_account
 
 
 async def account_of(api: Api) -> Account:
     account = await api.process.snapshot.account(api.secret)
-    assert account is not None
+    assert isinstance(account, Account)
     return account
 
 
@@ -41,8 +43,16 @@ async def test_many_who_wait_for_one_key_read_it_once(api: Api, queries: list[An
 
 
 async def test_a_forged_key_is_unknown_without_a_query(api: Api, queries: list[Any]) -> None:
-    assert await api.process.snapshot.account("sk-ar-v1-forged") is None
+    assert await api.process.snapshot.account("sk-ar-v1-forged") == credentials.UNKNOWN
     assert queries == []
+
+
+async def test_a_key_made_up_well_costs_one_query(api: Api, queries: list[Any]) -> None:
+    key, secret = await in_db(make_secret)()
+    await key.adelete()
+
+    assert await api.process.snapshot.account(secret) == credentials.UNKNOWN
+    assert len(queries) == 1
 
 
 async def test_an_account_has_limits_and_settings(api: Api) -> None:
@@ -68,7 +78,7 @@ async def test_a_key_that_is_switched_off_is_heard_of(api: Api) -> None:
     await ApiKey.objects.aupdate(disabled=True)
 
     async def is_unknown() -> bool:
-        return await api.process.snapshot.account(api.secret) is None
+        return isinstance(await api.process.snapshot.account(api.secret), str)
 
     await until(is_unknown)
 
