@@ -30,7 +30,9 @@ SHORTEST_SECRET = 8
 PARAMETER = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 # What a provider says of our account there is not for those who send requests by it.
 OUR_MATTERS = re.compile(
-    r"api[ _-]?key|credential|bearer|authori[sz]|account|organi[sz]ation|billing|\bsk-",
+    r"\bkey\b|api[ _-]?key|credential|bearer|authori[sz]|invalid token|access token|account|"
+    r"organi[sz]ation|workspace|tenant|project|billing|balance|credits?\b|quota|usage limit|"
+    r"rate limit|subscription|\bplan\b|deployment|https?://|\bsk-|\bAIza|\bgsk_|\bxai-",
     re.IGNORECASE,
 )
 
