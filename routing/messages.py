@@ -12,6 +12,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 MOST_MESSAGES = 2000
 LONGEST_URL = 8192
 LONGEST_NAME = 1024
+NO_ARGUMENTS = "{}"
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
@@ -33,13 +34,25 @@ def check(messages: Any) -> list[dict[str, Any]]:
 
 
 def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages without our own extension, the `model` of an assistant message."""
+    """The messages without our own extension, the `model` of an assistant message.
+
+    Calls get what their clients may leave out and providers ask for: a type, and arguments.
+    """
     return [
-        {key: value for key, value in message.items() if key != "model"}
-        if "model" in message
-        else message
+        _sent(message) if "model" in message or message.get("tool_calls") else message
         for message in messages
     ]
+
+
+def _sent(message: dict[str, Any]) -> dict[str, Any]:
+    sent = {key: value for key, value in message.items() if key != "model"}
+    if calls := message.get("tool_calls"):
+        sent["tool_calls"] = [
+            {**call, "type": "function", "function": {**call["function"], "arguments": text}}
+            for call in calls
+            for text in [call["function"].get("arguments") or NO_ARGUMENTS]
+        ]
+    return sent
 
 
 def _invalid(field: str, problem: str) -> None:
@@ -75,13 +88,13 @@ def _check_call(field: str, call: Any) -> None:
         accepted = "a call with the name of its function"
         refuse(field, call, accepted, error_type="invalid_prompt")
     # Some clients leave the type out; there is only this one.
-    if call.get("type") not in (None, "function"):
+    if call.get("type") not in (None, "", "function"):
         refuse(f"{field}.type", call["type"], "function", error_type="invalid_prompt")
     if not isinstance(call.get("id"), str) or not call["id"]:
         accepted = "a name that the answer to the call repeats"
         refuse(f"{field}.id", call.get("id"), accepted, error_type="invalid_prompt")
-    # Providers stream it as text, and the text of a call without any is empty.
-    _check_text(f"{field}.function.arguments", function.get("arguments"))
+    if function.get("arguments") is not None:
+        _check_text(f"{field}.function.arguments", function["arguments"])
 
 
 def _check_content(field: str, role: str, message: dict[str, Any]) -> None:

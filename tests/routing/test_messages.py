@@ -10,6 +10,7 @@ TEXT, PDF = "data:text/plain", "data:application/pdf;base64,"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 UNTYPED = {"id": "call_1", "function": {"name": "f", "arguments": ""}}
+WITHOUT_ARGUMENTS = {"function": {"name": "f"}}
 
 
 def refused(value: Any) -> ApiError:
@@ -74,9 +75,8 @@ def test_a_message_that_cannot_be_sent_is_an_invalid_prompt(message: Any, named:
         *[({"type": value}, "type") for value in ("x", 5, {})],
         *[
             ({"function": {"name": "f", "arguments": value}}, "function.arguments")
-            for value in (7, {}, None)
+            for value in (7, {})
         ],
-        ({"function": {"name": "f"}}, "function.arguments"),
     ],
 )
 def test_a_tool_call_that_cannot_be_repeated_is_refused(wrong: Any, named: str) -> None:
@@ -101,6 +101,8 @@ def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> No
         [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}],
         [{"role": "assistant", "content": None, "tool_calls": [CALL]}],
         [{"role": "assistant", "content": None, "tool_calls": [UNTYPED]}],
+        [{"role": "assistant", "content": None, "tool_calls": [UNTYPED | {"type": ""}]}],
+        [{"role": "assistant", "content": None, "tool_calls": [CALL | WITHOUT_ARGUMENTS]}],
         [{"role": "tool", "content": "42", "tool_call_id": "call_1"}],
         user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]),
         user([{"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]),
@@ -195,6 +197,13 @@ def test_a_file_id_names_no_file_of_the_caller() -> None:
     error = refused(user([{"type": "file", "file": {"file_id": "file-1"}}]))
 
     assert (error.status, error.error_type) == (404, "not_found")
+
+
+@pytest.mark.parametrize("call", [UNTYPED, CALL | WITHOUT_ARGUMENTS, CALL])
+def test_a_call_is_repeated_with_all_that_providers_ask_for(call: dict[str, Any]) -> None:
+    spoken = {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    assert messages.upstream([spoken]) == [spoken | {"tool_calls": [CALL]}]
 
 
 def test_the_model_of_an_earlier_answer_stays_with_us() -> None:
