@@ -105,7 +105,8 @@ def _read(path: Path) -> str:
 
 def _known(lines: Sequence[str], environ: Mapping[str, str]) -> set[str]:
     """The variables that the file or the environment sets."""
-    return {line.partition("=")[0].strip() for line in lines} | set(environ)
+    names = (line.partition("=")[0].strip().removeprefix("export ") for line in lines)
+    return {name.strip() for name in names} | set(environ)
 
 
 def _completed(text: str, environ: Mapping[str, str], database_url: str) -> str:

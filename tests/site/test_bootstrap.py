@@ -141,8 +141,9 @@ def test_names_of_the_operator_stay(tmp_path):
     assert made["AUTOROUTER_HOSTS"] == "router.example"
 
 
-def test_names_in_the_file_stay(tmp_path):
-    (tmp_path / "env").write_text("AUTOROUTER_HOSTS=router.example\n")
+@pytest.mark.parametrize("start", ["", "export "])
+def test_names_in_the_file_stay(tmp_path, start):
+    (tmp_path / "env").write_text(f"{start}AUTOROUTER_HOSTS=router.example\n")
     made = {"AUTOROUTER_VAR_DIR": str(tmp_path)}
 
     bootstrap.prepare(["--host", "192.0.2.2"], made)
