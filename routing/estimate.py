@@ -140,6 +140,8 @@ def refusal(refused: BudgetExceeded, wanted: Budget) -> errors.ApiError:
     amounts = (
         f"${refused.left:.6f} is left, and the dearest endpoint that may be tried can cost "
         f"${wanted.minimum:.6f}"
+        if refused.left
+        else "nothing is left"
     )
     cheaper = "send a smaller max_tokens, or allow cheaper models alone"
     if refused.owner.startswith("key:"):

@@ -3,7 +3,7 @@
 The artefact is three files: weights.npy, int8, one row per bucket of hashed n-grams and one column
 per output; words.npy, float16, one row per number that words.py reads and one column per task; and
 heads.json, which holds the columns' scales, the weights of the other features and what calibrates
-them. training/ makes both; MODEL_CARD.md says from what.
+them. training/ makes them; MODEL_CARD.md says from what.
 """
 
 import json

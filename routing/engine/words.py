@@ -87,7 +87,8 @@ def vector_of(known: Known) -> Floats:
 def projected(weights: Floats) -> Floats:
     """Return what each row of Known says by weights of (WORDS, c), and its square: (3n, c + 1).
 
-    With it, weighted(known) is vector_of(known) @ weights in half the time.
+    With it, weighted(known) is vector_of(known) @ weights in half the time, up to the last bits,
+    which depend on the kind of processor.
     """
     parts = [_TABLE.vectors @ part for part in np.split(weights, 3)]
     return np.column_stack([np.concatenate(parts), np.tile(_TABLE.squares, 3)])
@@ -99,7 +100,6 @@ def weighted(known: Known, table: Floats) -> Floats:
     total = np.zeros(table.shape[1], dtype=np.float32)
     for size in known.sizes:
         if size:
-            # Row by row, so that the sum does not depend on the processor.
             one = np.add.reduce(gathered[start : start + size], axis=0)
             total += one * one[-1] ** -0.5
             start += size
