@@ -17,7 +17,7 @@ from bench.processes import Server
 from bench.traffic import Target
 
 APPLICATION = "autorouter_site.asgi:application"
-# One key of OpenRouter serves all models of the catalogue.
+# The one provider that the catalogue has an endpoint of for every model of the pool.
 PROVIDER = "openrouter"
 
 
