@@ -25,22 +25,22 @@ Floats = NDArray[np.float32]
 
 
 class _Table(NamedTuple):
-    """Known words by their hash, ascending (n,); vectors (n, SIZE) times weights (n,); squares."""
+    """Known words by their hash, ascending (n,); codes (n, SIZE / 2) of their vectors, two a byte.
+
+    scale: (SIZE,), what a step of a code is; weights: (n,), what a word weighs, and their squares.
+    """
 
     hashes: Codes
-    vectors: Floats
+    codes: NDArray[np.uint8]
+    scale: Floats
+    weights: Floats
     squares: Floats
 
 
 def _load() -> _Table:
-    """Unpack words.npz: hashes uint32, codes uint8, two a byte, scale (SIZE,), weights float16."""
     with np.load(FILE, allow_pickle=False) as file:
-        codes = file["codes"]
-        levels = np.empty((len(codes), SIZE), dtype=np.float32)
-        levels[:, 0::2], levels[:, 1::2] = codes & 15, codes >> 4
         weights = file["weights"].astype(np.float32)
-        vectors = (levels - np.float32(ZERO)) * file["scale"] * weights[:, None]
-        return _Table(file["hashes"], vectors, weights * weights)
+        return _Table(file["hashes"], file["codes"], file["scale"], weights, weights * weights)
 
 
 _TABLE = _load()
@@ -90,8 +90,12 @@ def projected(weights: Floats) -> Floats:
     With it, weighted(known) is vector_of(known) @ weights in half the time, up to the last bits,
     which depend on the kind of processor.
     """
-    parts = [_TABLE.vectors @ part for part in np.split(weights, 3)]
-    return np.column_stack([np.concatenate(parts), np.tile(_TABLE.squares, 3)])
+    vectors, outputs = _vectors(slice(None)), weights.shape[1]
+    table = np.empty((3, len(vectors), outputs + 1), dtype=np.float32)
+    for at, part in enumerate(np.split(weights, 3)):
+        table[at, :, :outputs] = vectors @ part
+        table[at, :, outputs] = _TABLE.squares
+    return table.reshape(-1, outputs + 1)
 
 
 def weighted(known: Known, table: Floats) -> Floats:
@@ -106,7 +110,18 @@ def weighted(known: Known, table: Floats) -> Floats:
     return total[:-1]
 
 
+def _vectors(rows: Indices | slice) -> Floats:
+    """Unpack the vectors of some words, times their weights, (k, SIZE)."""
+    codes = _TABLE.codes[rows]
+    vectors = np.empty((len(codes), SIZE), dtype=np.float32)
+    vectors[:, 0::2], vectors[:, 1::2] = codes & 15, codes >> 4
+    vectors -= np.float32(ZERO)
+    vectors *= _TABLE.scale
+    vectors *= _TABLE.weights[rows, None]
+    return vectors
+
+
 def _mean(rows: Indices) -> Floats:
-    total: Floats = np.add.reduce(_TABLE.vectors.take(rows, axis=0), axis=0)
+    total: Floats = np.add.reduce(_vectors(rows), axis=0)
     squares = float(np.add.reduce(_TABLE.squares.take(rows)))
     return total * np.float32(squares**-0.5) if squares else total
