@@ -48,13 +48,13 @@ class ApiKeyAuthentication(BaseAuthentication):
         return key.user, key
 
     def _find(self, digest: str) -> ApiKey:
-        key = ApiKey.objects.of_digest(digest).select_related("user").first()
+        key = ApiKey.objects.of_digest(digest).with_expiry().select_related("user").first()
         if key is None:
             raise AuthenticationFailed(credentials.UNKNOWN)
-        why = credentials.refusal(
-            key.expires_at, disabled=key.disabled, is_active=key.user.is_active
-        )
-        if why:
+        expired_at = key.expires_at if key.is_expired else None
+        if why := credentials.refusal(
+            expired_at, disabled=key.disabled, is_active=key.user.is_active
+        ):
             raise AuthenticationFailed(why)
         return key
 

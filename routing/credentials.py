@@ -11,7 +11,6 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.utils import timezone
 
 from routing.models import ApiKey, Provider
 
@@ -45,10 +44,13 @@ def is_well_formed(secret: str) -> bool:
     return hmac.compare_digest(secret[-CHECKSUM_LENGTH:], _checksum(body))
 
 
-def refusal(expires_at: datetime | None, *, disabled: bool, is_active: bool) -> str:
-    """Why a key that exists is of no use now, for whoever holds it; "" for a good one."""
-    if expires_at and expires_at <= timezone.now():
-        return f"This API key expired on {expires_at:%Y-%m-%d at %H:%M} UTC; send another one."
+def refusal(expired_at: datetime | None, *, disabled: bool, is_active: bool) -> str:
+    """Why a key that exists is of no use, for whoever holds it; "" for a good one.
+
+    expired_at: None for a key that has not expired by the database's clock.
+    """
+    if expired_at:
+        return f"This API key expired on {expired_at:%Y-%m-%d at %H:%M} UTC; send another one."
     if disabled:
         return "This API key is disabled; its owner can enable it under Settings, API keys."
     if not is_active:

@@ -145,10 +145,10 @@ class Snapshot:
         if not rows:
             return credentials.UNKNOWN
         *facts, expiry, disabled, is_active = rows[0]
-        expires_at = None if expiry is None else datetime.fromtimestamp(float(expiry), UTC)
-        if why := credentials.refusal(expires_at, disabled=disabled, is_active=is_active):
-            return why
         account = _account(facts)
+        expired_at = datetime.fromtimestamp(float(expiry), UTC) if _is_expired(account) else None
+        if why := credentials.refusal(expired_at, disabled=disabled, is_active=is_active):
+            return why
         # A change announced while we read may not be in what we read.
         if epoch == self._epoch:
             if len(self._accounts) >= MOST_ACCOUNTS:

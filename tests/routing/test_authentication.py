@@ -1,9 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from activity.models import Generation
 from routing.authentication import bearer
@@ -118,6 +119,22 @@ async def test_a_key_that_is_off_completes_nothing(
     assert response.status_code == 401
     assert response.json()["error"]["message"].startswith(told)
     assert not await Generation.objects.aexists()
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(30, 200), (-30, 401)])
+async def test_a_key_expires_by_the_clock_of_the_database(
+    api: Api, monkeypatch: pytest.MonkeyPatch, minutes: int, status: int
+) -> None:
+    await offer(api, {})
+    now = timezone.now()
+    secret = (await in_db(make_secret)(expires_at=now + timedelta(minutes=minutes)))[1]
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=2 * minutes))
+
+    completed = await api.post(HELLO, secret)
+    headers = {"Authorization": f"Bearer {secret}"}
+    known = await in_db(Client().get)("/api/v1/key", headers=headers)
+
+    assert (completed.status_code, known.status_code) == (status, status)
 
 
 @pytest.mark.parametrize("kind", ["wrong checksum", "beginning of a key", "injection", "8 KB"])
