@@ -17,7 +17,6 @@ from routing.engine.training.fitting import (
     Heads,
     Plan,
     fit,
-    fit_words,
     scores_of,
     softmax_residual,
     sum_of,
@@ -151,7 +150,7 @@ def test_words_teach_what_words_like_them_say():
     residual = softmax_residual(np.tile([0, 0, 1, 1], 20), np.ones(80, np.float32), 0.0)
     unseen = design_of(map(read_features, ["sonnet please", "javascript please"]))
 
-    found = fit_words(design, 2, residual, plan=Plan(passes=100, step=0.01))
+    found = fit(design, 2, residual, plan=Plan(passes=100, step=0.01, of_words=True))
 
     assert scores_of(found, unseen).argmax(axis=1).tolist() == [0, 1]
 

@@ -168,15 +168,11 @@ def family_of(source: str) -> str:
     return source.removeprefix(FOREIGN)
 
 
-def _fitted(trial: Trial, rows: Rows) -> Heads:
-    return recipe.fit_tasks(trial.rough, trial.examples, rows)
-
-
 def _left_out(trial: Trial, name: str) -> tuple[Heads, list[int]]:
     """Return heads fitted without a source or family, and the rows of it that can be judged."""
     outside = np.array([family_of(one.source) == name for one in trial.examples])
     rows = np.flatnonzero(outside).tolist()
-    heads = _fitted(trial, np.flatnonzero(~outside))
+    heads = recipe.fit_tasks(trial.rough, trial.examples, np.flatnonzero(~outside))
     return heads, [row for row in rows if _is_judged(trial.examples[row])]
 
 

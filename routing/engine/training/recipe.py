@@ -26,7 +26,6 @@ from routing.engine.training.fitting import (
     Heads,
     Plan,
     fit,
-    fit_words,
     softmax_residual,
     squared_residual,
     sum_of,
@@ -39,7 +38,7 @@ SEED = 20261121
 MOST_PER_SOURCE = 500
 
 TASK_PLAN = Plan(passes=4, step=0.1, dense_step=0.03, shrink=0.02, seed=SEED)
-WORD_PLAN = Plan(passes=4, step=0.003, dense_step=0.003, shrink=0.0, seed=SEED)
+WORD_PLAN = Plan(passes=4, step=0.003, dense_step=0.003, shrink=0.0, seed=SEED, of_words=True)
 NUMBER_PLAN = Plan(passes=6, step=0.015, dense_step=0.03, shrink=10.0, seed=SEED)
 SMOOTHING = 0.05
 
@@ -110,7 +109,7 @@ def fit_tasks(design: Design, examples: Sequence[Example], of: Rows | None = Non
     weights[rows] = weights_of([examples[row] for row in rows])
     residual = softmax_residual(targets_of(examples), weights, SMOOTHING)
     grams = fit(design, len(TASKS), residual, plan=TASK_PLAN, of=rows)
-    words = fit_words(design, len(TASKS), residual, plan=WORD_PLAN, of=rows)
+    words = fit(design, len(TASKS), residual, plan=WORD_PLAN, of=rows)
     return sum_of(grams, words, WORD_SHARE)
 
 
