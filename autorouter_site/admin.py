@@ -13,8 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 
 from activity.models import Generation, Rejection
 from routing.catalog import read_providers
@@ -58,7 +56,6 @@ class OperatorSite(admin.AdminSite):
 
         return super().admin_view(without_nul, cacheable)
 
-    @method_decorator(never_cache)
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -25,6 +25,7 @@ HIGHEST_TOKENS = 2**31 - 1
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 SERVICE_TIERS = ("auto", "default", "fast", "flex", "priority", "scale")
 TOOL_CHOICES = ("function", "allowed_tools")
+LONGEST_NAME = 128
 RESPONSE_FORMATS = ("text", "json_object", "json_schema")
 # Fields that would send our request, or a credential, somewhere else.
 ADDRESSES = ("api_base", "base_url", "api_key", "extra_headers")
@@ -250,7 +251,7 @@ def _check_tool(name: str, tool: Any) -> None:
     fields.mapping(name, tool)
     fields.one_of(f"{name}.type", tool.get("type"), ("function",))
     function = fields.mapping(f"{name}.function", tool.get("function"))
-    _check_name(f"{name}.function.name", function.get("name"), 128)
+    _check_name(f"{name}.function.name", function.get("name"))
     if function.get("parameters") is not None:
         fields.mapping(f"{name}.function.parameters", function["parameters"])
 
@@ -260,12 +261,12 @@ def _tool_choice(name: str, value: Any) -> Any:
         return fields.one_of(name, value, ("none", "auto", "required"))
     if fields.one_of(f"{name}.type", value.get("type"), TOOL_CHOICES) == "function":
         function = fields.mapping(f"{name}.function", value.get("function"))
-        _check_name(f"{name}.function.name", function.get("name"), 128)
+        _check_name(f"{name}.function.name", function.get("name"))
     return value
 
 
-def _check_name(field: str, value: Any, longest: int) -> None:
-    if not fields.text(field, value, longest):
+def _check_name(field: str, value: Any) -> None:
+    if not fields.text(field, value, LONGEST_NAME):
         fields.refuse(field, value, "a name")
 
 
@@ -275,7 +276,7 @@ def _response_format(name: str, value: Any) -> Any:
     if value["type"] == "json_schema":
         wanted = fields.mapping(f"{name}.json_schema", value.get("json_schema"))
         if wanted.get("name") is not None:
-            _check_name(f"{name}.json_schema.name", wanted["name"], 128)
+            _check_name(f"{name}.json_schema.name", wanted["name"])
         if wanted.get("strict") is not None:
             fields.boolean(f"{name}.json_schema.strict", wanted["strict"])
         if wanted.get("schema") is not None:

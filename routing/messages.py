@@ -47,12 +47,14 @@ def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _sent(message: dict[str, Any]) -> dict[str, Any]:
     sent = {key: value for key, value in message.items() if key != "model"}
     if calls := message.get("tool_calls"):
-        sent["tool_calls"] = [
-            {**call, "type": "function", "function": {**call["function"], "arguments": text}}
-            for call in calls
-            for text in [call["function"].get("arguments") or NO_ARGUMENTS]
-        ]
+        sent["tool_calls"] = [_sent_call(call) for call in calls]
     return sent
+
+
+def _sent_call(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    arguments = function.get("arguments") or NO_ARGUMENTS
+    return call | {"type": "function", "function": function | {"arguments": arguments}}
 
 
 def _invalid(field: str, problem: str) -> None:
