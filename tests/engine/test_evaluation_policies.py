@@ -44,7 +44,7 @@ def test_router_that_knows_nothing_uses_one_model_at_each_price():
     table = make_table([0.2, 0.6, 0.7], [1.0, 2.0, 3.0])
     success = Pair(*(np.tile([0.2, 0.6, 0.7], (2000, 1)) for _ in range(2)))
 
-    family = sweep(success, table.costs)
+    family = sweep(table, success, table.costs)
 
     assert (family.rest == family.rest[:, :1]).all()
     assert set(family.rest[:, 0]) <= {0, 1, 2}
@@ -72,3 +72,32 @@ def test_costs_of_the_judged_prompts_are_not_seen():
 
     assert (one.costs.rest == other.costs.rest).all()
     assert (one.success.rest == other.success.rest).all()
+
+
+def test_grades_of_a_calibrating_prompt_are_not_what_predicts_it():
+    data = make_graded()
+    reading = reading_of(data, knowing)
+    calibrating, _ = split(data.prompts, 0.3, seed=0)
+    scores, costs = data.scores.copy(), data.costs.copy()
+    scores[calibrating[7]] = 1 - scores[calibrating[7]]
+    costs[calibrating[7]] *= 50
+
+    (one,) = trials(data, reading, calibrate=0.3, seed=0)
+    (other,) = trials(replace(data, scores=scores, costs=costs), reading, calibrate=0.3, seed=0)
+
+    assert (one.success.calibration[7] == other.success.calibration[7]).all()
+    assert (one.costs.calibration[7] == other.costs.calibration[7]).all()
+    assert (one.success.calibration != other.success.calibration).any()
+
+
+def test_router_falls_back_to_single_models_where_prompts_say_nothing():
+    table = make_table([0.2, 0.6, 0.7], [1.0, 2.0, 3.0])
+    lots = np.random.default_rng(1)
+    noise = Pair(*(lots.random((2000, 3)) for _ in range(2)))
+
+    family = sweep(table, noise, table.costs)
+
+    static = singles(table).rest
+    assert all((family.rest == one).all(axis=1).any() for one in static)
+    hull, router = table.judge(singles(table)), table.judge(family)
+    assert router.at(hull.costs) == pytest.approx(hull.quality, abs=0.005)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from routing.engine.evaluation.data import BadData, graded
-from routing.engine.evaluation.split import pools, split
+from routing.engine.evaluation.split import folds, pools, split
 from tests.engine.graded import make_prompt, make_scores
 
 PROMPTS = tuple(make_prompt(f"p{at:03}", f"text {at}") for at in range(100))
@@ -33,6 +33,17 @@ def test_same_seed_splits_alike_in_any_order():
 
 def test_another_seed_splits_otherwise():
     assert split(PROMPTS, 0.3, seed=1)[0].tolist() != split(PROMPTS, 0.3, seed=2)[0].tolist()
+
+
+def test_folds_divide_all_rows_and_no_text():
+    prompts = (*PROMPTS, *(make_prompt(f"q{at}", f"Text  {at}") for at in range(100)))
+
+    parts = folds(prompts, 10, seed=0)
+
+    assert sorted(np.concatenate(parts).tolist()) == list(range(200))
+    assert [len(part) for part in parts] == [20] * 10
+    assert all(set(part[part < 100] + 100) == set(part[part >= 100]) for part in parts)
+    assert len(folds(prompts[:3], 10, seed=0)) == 3
 
 
 def test_models_graded_on_other_prompts_are_pools_of_their_own():

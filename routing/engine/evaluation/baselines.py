@@ -26,12 +26,16 @@ CHUNK = 1000
 
 def baselines(trial: Trial) -> Mapping[str, Curve]:
     """Return the curves of the baselines that this data allows."""
-    curves = {"neighbours": trial.table.judge(sweep(_neighbours(trial), _mean_costs(trial)))}
+    curves = {"neighbours": _judged(trial, _neighbours(trial), _mean_costs(trial))}
     if all("task" in prompt.keys for side in trial.prompts for prompt in side):
         success = _by_task(trial, trial.table.scores.calibration)
         costs = _by_task(trial, trial.table.costs.calibration)
-        curves["task averages"] = trial.table.judge(sweep(success, costs))
+        curves["task averages"] = _judged(trial, success, costs)
     return curves
+
+
+def _judged(trial: Trial, success: Pair, costs: Pair) -> Curve:
+    return trial.table.judge(sweep(trial.table, success, costs))
 
 
 def _by_task(trial: Trial, values: Floats) -> Pair:

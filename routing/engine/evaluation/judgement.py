@@ -101,7 +101,7 @@ def mean_over_pools(judgements: Sequence[Judgement], figures: Sequence[Figures])
 def _judge(trial: Trial) -> Judgement:
     table, blind = trial.table, _blind_scores(trial)
     curves = {
-        "router": table.judge(sweep(trial.success, trial.costs)),
+        "router": table.judge(sweep(table, trial.success, trial.costs)),
         "hull": table.judge(singles(table)),
         "best_single": best_affordable(table),
         **{name: table.judge(steps(table, score)) for name, score in blind.items()},

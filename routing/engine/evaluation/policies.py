@@ -22,6 +22,10 @@ Ints = NDArray[np.intp]
 # looks at quality alone and at cost alone.
 PRICES = np.concatenate([[0.0], np.geomspace(1e-3, 1e3, 61)])
 
+# How far a prediction of a prompt counts against the model's mean over all prompts: where the
+# prompt says little of who succeeds, less is better, and at none of it the static hull is left.
+TRUST = (0.0, 0.5, 1.0)
+
 # Shares of the prompts that go to the stronger of two models.
 SHARES = np.linspace(0.1, 0.9, 9)
 
@@ -115,9 +119,17 @@ def singles(table: Table) -> Family:
     )
 
 
-def sweep(success: Pair, costs: Pair) -> Family:
-    """The router at every price of money: the most of P(success) - price * g(expected cost)."""
-    return Family(swept(success.calibration, costs.calibration), swept(success.rest, costs.rest))
+def sweep(table: Table, success: Pair, costs: Pair) -> Family:
+    """The router at every price of money: the most of P(success) - price * g(expected cost).
+
+    At each degree of TRUST, since how much a prompt says of who succeeds is fitted too.
+    """
+    mean = table.scores.calibration.mean(axis=0)
+    sides = (
+        [swept(mean + trust * (likely - mean), weighed) for trust in TRUST]
+        for likely, weighed in zip(success, costs, strict=True)
+    )
+    return Family(*map(np.concatenate, sides))
 
 
 def swept(success: Floats, costs: Floats) -> Ints:

@@ -1,6 +1,7 @@
 """Which prompts calibrate and which judge, and which models are compared on which prompts."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -66,6 +67,14 @@ def split(prompts: tuple[Prompt, ...], share: float, seed: int) -> tuple[Ints, I
     first = set(order[:cut])
     inside = np.array([lot in first for lot in lots])
     return np.flatnonzero(inside), np.flatnonzero(~inside)
+
+
+def folds(prompts: Sequence[Prompt], count: int, seed: int) -> list[Ints]:
+    """Divide the rows of prompts into at most `count` parts; equal texts are in one, as above."""
+    lots = [_lot(prompt.text, seed) for prompt in prompts]
+    place = {lot: at % count for at, lot in enumerate(sorted(set(lots)))}
+    part_of = np.array([place[lot] for lot in lots])
+    return [np.flatnonzero(part_of == part) for part in sorted(set(place.values()))]
 
 
 def _lot(text: str, seed: int) -> bytes:
