@@ -28,10 +28,14 @@ class BodyReader:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+        self.client_left = False
 
     async def read(self, meta: Mapping[str, str]) -> bytes:
-        """The whole body; raises InvalidRequest, TooLarge or SlowUpload."""
+        """The whole body; raises InvalidRequest, TooLarge or SlowUpload.
+
+        From then on the calling task is cancelled once its client closes the connection.
+        """
         _check_headers(meta)
         most = settings.AUTOROUTER_MAX_BODY_BYTES
         chunks: list[bytes] = []
@@ -53,18 +57,23 @@ class BodyReader:
                     deadline.reschedule(started + allowed)
         except TimeoutError as error:
             raise errors.SlowUpload("The body did not arrive in time; send it faster.") from error
-        self._read.set()
+        self._watch = asyncio.create_task(self._cancel_once_left(asyncio.current_task()))
         return b"".join(chunks)
 
     @property
     def is_read(self) -> bool:
-        return self._read.is_set()
+        return self._watch is not None
 
-    async def client_left(self) -> None:
-        """Returns once the client has closed its connection, after the body was read."""
-        await self._read.wait()
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _cancel_once_left(self, answering: "asyncio.Task[Any] | None") -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.client_left = True
+        if answering is not None:
+            answering.cancel()
 
 
 class LeanHandler:
@@ -77,17 +86,15 @@ class LeanHandler:
         self, scope: dict[str, Any], receive: Receive, send: Send, process: Process
     ) -> None:
         body_reader = BodyReader(receive)
-        answering = asyncio.current_task()
-        watch = asyncio.create_task(_cancel_once_left(answering, body_reader))
         try:
             await self._answer(scope, send, process, body_reader)
         except OSError:
             pass
         except asyncio.CancelledError:
-            if not watch.done() or watch.cancelled() or answering.uncancel():
+            if not body_reader.client_left or asyncio.current_task().uncancel():
                 raise
         finally:
-            watch.cancel()
+            body_reader.close()
 
     async def _answer(
         self, scope: dict[str, Any], send: Send, process: Process, body_reader: BodyReader
@@ -101,11 +108,6 @@ class LeanHandler:
             # is for another worker.
             response["Connection"] = "close"
         await send_response(response, send)
-
-
-async def _cancel_once_left(answering: "asyncio.Task[Any]", body_reader: BodyReader) -> None:
-    await body_reader.client_left()
-    answering.cancel()
 
 
 async def send_response(response: HttpResponseBase, send: Send) -> None:
