@@ -212,14 +212,12 @@ class Exchange:
             settings.SECRET_KEY, self._account.user_id, completion.end_user
         )
         body = wire.request_body(completion, offer, max_tokens, end_user)
-        self._deadline = Deadline(
-            settings.AUTOROUTER_TOTAL_SECONDS - self._recording.elapsed_seconds
-        )
+        left_seconds = settings.AUTOROUTER_TOTAL_SECONDS - self._recording.elapsed_seconds
+        self._deadline = Deadline(left_seconds, _patience(completion))
+        call = self._process.upstream.call(offer, body, attempt_id, self._deadline)
         try:
-            async with self._deadline as deadline:
-                deadline.within(_patience(completion))
-                async with self._process.upstream.call(offer, body, attempt_id, deadline) as answer:
-                    await self._read(answer, progress)
+            async with self._deadline, call as answer:
+                await self._read(answer, progress)
         except TimeoutError as error:
             if not self._left:
                 raise timed_out() from error

@@ -30,14 +30,16 @@ Address = tuple[Offer, httpx.URL, list[tuple[bytes, bytes]]]
 class Deadline:
     """One timeout over an upstream call, moved as the call goes on.
 
-    `within` allows so many seconds from now, never past the total; `leave` ends the call at its
-    next await. Use it as an async context manager; it raises TimeoutError.
+    The first is so many seconds from now; `within` allows so many from then on, never past the
+    total; `leave` ends the call at its next await. Use it as an async context manager; it raises
+    TimeoutError.
     """
 
-    def __init__(self, total_seconds: float) -> None:
+    def __init__(self, total_seconds: float, first_seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._end = self._loop.time() + total_seconds
-        self._timeout = asyncio.timeout_at(self._end)
+        now = self._loop.time()
+        self._end = now + total_seconds
+        self._timeout = asyncio.timeout_at(min(self._end, now + first_seconds))
         self._entered = self.left = False
 
     async def __aenter__(self) -> "Deadline":
@@ -190,7 +192,7 @@ class Upstream:
 
         Raises AttemptFailed until the block is entered and while the answer is read. Leaving the
         block closes the connection unless the answer was read to its end. The caller has entered
-        the deadline and set it for the first byte.
+        the deadline.
         """
         url, headers = self._address(offer)
         own = [*headers, (b"X-Attempt-Id", attempt_id.encode())]

@@ -73,7 +73,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 async def call(upstream: Upstream, base_url: str) -> dict[str, Any]:
     offer = make_offer(base_url=base_url)
-    async with Deadline(5) as deadline, upstream.call(offer, b"{}", "gen-1:1", deadline) as answer:
+    deadline = Deadline(5, 5)
+    async with deadline, upstream.call(offer, b"{}", "gen-1:1", deadline) as answer:
         return await answer.json()
 
 

@@ -22,7 +22,7 @@ async def upstream(provider: FakeProvider) -> AsyncIterator[Upstream]:
 
 async def call(upstream: Upstream, **fields: Any) -> dict[str, Any]:
     async with (
-        Deadline(5) as deadline,
+        Deadline(5, 5) as deadline,
         upstream.call(make_offer(**fields), b"{}", "gen-1:1", deadline) as answer,
     ):
         return await answer.json()
@@ -265,7 +265,7 @@ async def test_endpoints_are_ordered_by_what_was_measured(upstream: Upstream) ->
 async def test_a_stream_is_known_by_its_type(content_type: str, is_stream: bool) -> None:
     response = httpx.Response(200, headers={"content-type": content_type})
 
-    assert Answer(response, Deadline(1)).is_stream is is_stream
+    assert Answer(response, Deadline(1, 1)).is_stream is is_stream
 
 
 async def outlive(deadline: Deadline, *, within: float | None = None) -> None:
@@ -276,7 +276,7 @@ async def outlive(deadline: Deadline, *, within: float | None = None) -> None:
 
 
 async def test_a_deadline_that_was_left_ends_the_call_at_once() -> None:
-    deadline = Deadline(60)
+    deadline = Deadline(60, 60)
     deadline.leave()
 
     with pytest.raises(TimeoutError):
@@ -285,11 +285,11 @@ async def test_a_deadline_that_was_left_ends_the_call_at_once() -> None:
 
 async def test_a_deadline_is_never_moved_past_its_end() -> None:
     with pytest.raises(TimeoutError):
-        await outlive(Deadline(0), within=60)
+        await outlive(Deadline(0, 60), within=60)
 
 
 async def test_a_deadline_that_was_left_is_never_moved_again() -> None:
-    deadline = Deadline(60)
+    deadline = Deadline(60, 60)
     deadline.leave()
 
     with pytest.raises(TimeoutError):
@@ -342,7 +342,7 @@ EVENTS = CHUNKED[:-2] + b"Content-Type: text/event-stream\r\n\r\n"
 async def stream(connected: Upstream, server: Server) -> list[Any]:
     offer = make_offer(base_url=f"http://127.0.0.1:{server.port}/v1")
     async with (
-        Deadline(5) as deadline,
+        Deadline(5, 5) as deadline,
         connected.call(offer, b"{}", "gen-1:1", deadline) as answer,
         aclosing(answer.events()) as batches,
     ):
