@@ -256,10 +256,10 @@ def _strategy(completion: Completion) -> str:
 
 
 def _analysis(seen: Analysis) -> dict[str, Any]:
-    likely = sorted(seen.tasks.items(), key=lambda item: -item[1])[:3]
+    likely = sorted(seen.tasks, key=seen.tasks.__getitem__, reverse=True)[:3]
     return {
-        "task": likely[0][0],
-        "tasks": {task: round(share, 3) for task, share in likely},
+        "task": likely[0],
+        "tasks": {task: round(seen.tasks[task], 3) for task in likely},
         "complexity": seen.complexity,
         "difficulty": round(seen.difficulty, 2),
         "prompt_tokens": seen.prompt_tokens,
@@ -271,20 +271,23 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
 
 
 def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> str:
-    pick = next((one for one in draft.ranked if one.slug == chosen), None)
-    seen = draft.predictions
+    seen, ranked = draft.predictions, draft.ranked
+    reasons = _reasons(ranked, chosen, cooling)
     return candidates.store(
-        (*one, seen[one.slug].low, seen[one.slug].high, _reason(one, pick, chosen, cooling))
-        for one in draft.ranked
+        (*one, seen[one.slug].low, seen[one.slug].high, reason)
+        for one, reason in zip(ranked, reasons, strict=True)
     )
 
 
-def _reason(one: Ranked, pick: Ranked | None, chosen: str, cooling: set[str]) -> str:
-    """Why a candidate was not chosen, against the one that was."""
-    if one.slug == chosen:
-        return "chosen"
-    if pick is None or one.score > pick.score:
-        return "cooling" if one.slug in cooling else "pinned"
-    if one.cost_usd >= pick.cost_usd:
-        return "dearer_no_gain" if one.quality <= pick.quality else "dearer"
-    return "weaker"
+def _reasons(ranked: list[Ranked], chosen: str, cooling: set[str]) -> list[str]:
+    """Why each candidate was not chosen, against the one that was."""
+    place = next((at for at, one in enumerate(ranked) if one.slug == chosen), len(ranked))
+    better = ["cooling" if one.slug in cooling else "pinned" for one in ranked[:place]]
+    if place == len(ranked):
+        return better
+    _, quality, cost_usd, _ = ranked[place]
+    weaker = [
+        ("dearer_no_gain" if own <= quality else "dearer") if own_cost >= cost_usd else "weaker"
+        for _, own, own_cost, _ in ranked[place + 1 :]
+    ]
+    return [*better, "chosen", *weaker]

@@ -25,7 +25,8 @@ def read(body: bytes) -> dict[str, Any]:
     if sum(map(skeleton.count, (b"{", b"[", b",", b":"))) > MOST_PARTS:
         raise _too_many_parts()
     brackets = skeleton.translate(None, NOT_BRACKETS)
-    if max(accumulate(map(STEP.__getitem__, brackets)), default=0) > DEEPEST:
+    # As deep as there are brackets, at most.
+    if len(brackets) > DEEPEST and max(accumulate(map(STEP.__getitem__, brackets))) > DEEPEST:
         raise InvalidRequest(f"The body must be nested at most {DEEPEST} deep.")
     try:
         request = orjson.loads(body)

@@ -115,10 +115,10 @@ class Snapshot:
 
         Raises Unavailable while the database is away: an outage must not look like a bad key.
         """
-        if not credentials.is_well_formed(secret):
-            return credentials.UNKNOWN
         digest = credentials.digest(secret)
         account = self._accounts.get(digest)
+        if account is None and not credentials.is_well_formed(secret):
+            return credentials.UNKNOWN
         if account is None or self._is_stale(account) or _is_expired(account):
             return await self._read_once(digest)
         return account

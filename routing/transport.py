@@ -26,7 +26,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; raises httpx.TransportError. The answer is read from its stream."""
-        body = await request.aread()
+        body = request.read()
         head = _head(request, len(body))
         connection = await self._connection(request.url)
         answer = connection.ask(head, body)

@@ -1,6 +1,6 @@
 """Token counts as providers report them, made safe to charge for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ def from_upstream(reported: Any, *, cached_in_prompt: bool, most_searches: int =
     Counts that contradict each other are clamped and flagged; a missing or impossible prompt or
     completion count makes the whole report unusable.
     """
-    if not isinstance(reported, Mapping):
+    if not isinstance(reported, dict):
         return None
     prompt, completion = _count(reported, "prompt_tokens"), _count(reported, "completion_tokens")
     if prompt is None or completion is None:
@@ -82,24 +82,24 @@ def estimated(prompt_tokens: int, answer_bytes: int, *, anomaly: bool = False) -
 BYTES_PER_TOKEN = 4
 
 
-def _count(report: Mapping[str, Any], name: str) -> int | None:
+def _count(report: dict[str, Any], name: str) -> int | None:
     value = report.get(name)
     if type(value) is not int or not 0 <= value <= HIGHEST_COUNT:
         return None
     return value
 
 
-def _is_odd(report: Mapping[str, Any], *names: str) -> bool:
+def _is_odd(report: dict[str, Any], *names: str) -> bool:
     """Whether a count is there, and is none."""
     return any(report.get(name) is not None and _count(report, name) is None for name in names)
 
 
-def _details(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _details(report: dict[str, Any], name: str) -> dict[str, Any]:
     value = report.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
-def _web_searches(report: Mapping[str, Any]) -> int:
+def _web_searches(report: dict[str, Any]) -> int:
     for name in ("server_tool_use", "server_tool_use_details"):
         if searches := _count(_details(report, name), "web_search_requests"):
             return searches

@@ -82,6 +82,8 @@ def request_body(
 
 def _with_known_reasoning(body: dict[str, Any], supported: frozenset[str]) -> dict[str, Any]:
     """The reasoning effort in the spelling the endpoint lists; both mean the same."""
+    if "reasoning" not in body and "reasoning_effort" not in body:
+        return body
     others = {k: v for k, v in body.items() if k not in ("reasoning", "reasoning_effort")}
     reasoning = dict(body.get("reasoning") or {})
     effort = reasoning.get("effort") or body.get("reasoning_effort")
