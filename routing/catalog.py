@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Prefetch
 
 from routing.credentials import CredentialError, read_credential
+from routing.engine.patterns import names_of
 from routing.models import Endpoint, LanguageModel, Price, Provider
 from routing.pricing import Rates
 from routing.validators import validate_base_url
@@ -279,7 +280,7 @@ def _model(
     return Model(
         slug=row.slug,
         canonical_slug=row.canonical_slug,
-        names=_names(row),
+        names=names_of(row.slug, row.canonical_slug, row.alias),
         name=row.name,
         created=int(row.created.timestamp()),
         context_length=row.context_length,
@@ -352,11 +353,6 @@ def _shown_rates(served: list[Endpoint], offers: tuple[Offer, ...]) -> Rates | N
 def _price(rates: Rates) -> Decimal:
     """What cheapest means: a token in and a token out."""
     return rates.prompt + rates.completion
-
-
-def _names(row: LanguageModel) -> tuple[str, ...]:
-    names = (row.slug, row.canonical_slug, row.alias)
-    return tuple(dict.fromkeys(name.lower() for name in names if name))
 
 
 def _by_name(models: list[Model]) -> dict[str, Model]:

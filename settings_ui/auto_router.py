@@ -60,12 +60,12 @@ def save(user: Any, seen_version: str, values: Mapping[str, Any]) -> bool:
 
 
 def preview(allowed: Sequence[str], excluded: Sequence[str]) -> Preview:
-    """Match the patterns against the pool as the router does: by slug and canonical slug."""
+    """Match the patterns against the pool as the router does: by every name of a model."""
     problems = [*patterns.problems(allowed), *patterns.problems(excluded)]
     if problems:
         return Preview([], [], [], problems)
-    models = LanguageModel.objects.auto_pool().values_list("slug", "canonical_slug")
-    names = {slug: (slug, canonical) for slug, canonical in models}
+    models = LanguageModel.objects.auto_pool().values_list("slug", "canonical_slug", "alias")
+    names = {slug: patterns.names_of(slug, *others) for slug, *others in models}
     let_in = {pattern: patterns.select([pattern], names) for pattern in allowed}
     kept_out = {pattern: patterns.select([pattern], names) for pattern in excluded}
     return Preview(

@@ -33,10 +33,16 @@ def matches(pattern: str, slug: str) -> bool:
     return _fits(_parse(pattern), slug.casefold())
 
 
+def names_of(slug: str, canonical_slug: str, alias: str) -> tuple[str, ...]:
+    """Return every name of a model that a pattern may fit, in lower case, each once."""
+    names = (slug, canonical_slug, alias)
+    return tuple(dict.fromkeys(name.lower() for name in names if name))
+
+
 def select(patterns: Sequence[str], names: Mapping[str, Collection[str]]) -> set[str]:
     """Return the slugs of which any name fits any pattern.
 
-    `names` maps each slug to all its names: the id and the canonical slug. No patterns select
+    `names` maps each slug to all its names: see names_of. No patterns select
     nothing; that an absent list means "no restriction" is for the caller to say.
     Cost: one pass per distinct pattern and name still unselected, each about as long as the name.
     """

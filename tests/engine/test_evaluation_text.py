@@ -13,6 +13,7 @@ from tests.engine.graded import make_world
 MODEL = {
     "slug": "a/one",
     "canonical_slug": "a/one-1",
+    "alias": "",
     "supported_parameters": ["tools"],
     "prices": {"prompt": "0.000001", "completion": "0.000002", "web_search": "0.01"},
 }

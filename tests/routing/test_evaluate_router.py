@@ -62,6 +62,14 @@ def test_route_is_explained(capsys):
     assert "anthropic/" not in said
 
 
+def test_a_pattern_may_be_the_alias_of_a_model(capsys):
+    alias = "mistralai/mistral-small-3.2-24b-instruct"
+
+    call_command("explain_route", "Write a haiku about rain.", "--model-pool", alias)
+
+    assert f"{alias}-2506" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["--tradeoff", "11"], "Tradeoff is 11"), (["--model-pool", "no/*"], "No model matches no")],

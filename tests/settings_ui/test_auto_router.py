@@ -13,7 +13,11 @@ QUERIES_OF_PAGE = 4
 
 @pytest.fixture
 def pool(db):
-    make_model("anthropic/claude-haiku-4.5", canonical_slug="anthropic/claude-4.5-haiku-20251001")
+    make_model(
+        "anthropic/claude-haiku-4.5",
+        canonical_slug="anthropic/claude-4.5-haiku-20251001",
+        alias="anthropic/Haiku-Latest",
+    )
     make_model("anthropic/claude-opus-4.6")
     make_model("openai/gpt-5")
     make_model("meta/not-in-the-pool", in_auto_pool=False)
@@ -141,6 +145,8 @@ def test_a_version_that_is_not_the_row_saves_nothing(browser, version):
         ("anthropic/*", "", "<strong>2</strong> of 3"),
         ("ANTHROPIC/*", "*opus*", "<strong>1</strong> of 3"),
         ("anthropic/claude-4.5-haiku-20251001", "", "<strong>1</strong> of 3"),
+        ("anthropic/HAIKU-latest", "", "<strong>1</strong> of 3"),
+        ("", "*-latest", "<strong>2</strong> of 3"),
         ("nobody/*", "", "<strong>0</strong> of 3"),
         ("", "*", "<strong>0</strong> of 3"),
         ("meta/*,openai/*", "", "<strong>1</strong> of 3"),

@@ -8,7 +8,7 @@ from typing import Any
 from routing.engine.analysis import Analysis, analyse, read
 from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.text import table
-from routing.engine.patterns import problems, select
+from routing.engine.patterns import names_of, problems, select
 from routing.engine.predictor import Candidate, Prediction, predict
 from routing.engine.selection import rank
 
@@ -32,7 +32,10 @@ def read_candidates(path: Path, patterns: Sequence[str]) -> list[Candidate]:
         wrong = problems(patterns)
         if wrong:
             raise BadData(wrong[0])
-        names = {one["slug"]: (one["slug"], one["canonical_slug"]) for one in entries}
+        names = {
+            one["slug"]: names_of(one["slug"], one["canonical_slug"], one["alias"])
+            for one in entries
+        }
         chosen = select(patterns, names)
         entries = [one for one in entries if one["slug"] in chosen]
     if not entries:
