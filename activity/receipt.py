@@ -23,7 +23,6 @@ SESSIONS = {
     "session_id": "the session_id of the request",
     "x-session-id": "the x-session-id header",
     "x-session-affinity": "the x-session-affinity header",
-    "header": "the session header",
     "prompt_cache_key": "the prompt_cache_key of the request",
     "fingerprint": "its opening messages",
 }
@@ -56,7 +55,6 @@ OUT = {
     "no_endpoint": "No provider is switched on for it",
     "provider": "Ruled out by the provider preferences",
     "max_price": "Above the maximum price",
-    "expired": "Retired",
 }
 CLASSES = {
     "prompt": "Prompt",
