@@ -100,6 +100,13 @@ def long_names(generation) -> str:
 
 
 @pytest.fixture
+def large_sums(generation) -> Generation:
+    """A request that cost more than a small tile holds."""
+    tokens = {"prompt_tokens": 2_000_000_000, "completion_tokens": 27_993}
+    return make_generation(generation.user, cost=Decimal("1011250.121811"), **tokens)
+
+
+@pytest.fixture
 def fifty_requests(generation) -> int:
     """A whole page of requests."""
     others = 50 - Generation.objects.count()

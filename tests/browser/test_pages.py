@@ -16,6 +16,16 @@ CUT = """() => [...document.querySelectorAll("body *")]
   .filter((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
   .filter((box) => getComputedStyle(box).overflowX !== "hidden" || !box.title)
   .map((box) => `${box.localName}.${box.className} ${box.scrollWidth} > ${box.clientWidth}`)"""
+# Numbers of the tiles that stand on two lines, or beyond the padding of their tile.
+BROKEN_FIGURES = """() => [...document.querySelectorAll(".tile dd, .figure dd")].flatMap((dd) => {
+  const text = dd.firstChild;
+  const number = text.data.trim();
+  const range = document.createRange();
+  range.setStart(text, text.data.indexOf(number));
+  range.setEnd(text, text.data.indexOf(number) + number.length);
+  const fits = range.getBoundingClientRect().right <= dd.getBoundingClientRect().right + 1;
+  return range.getClientRects().length === 1 && fits ? [] : [number];
+})"""
 # Chromium reports the status of the page itself as a failed resource.
 EXPECTED = ("404 (Not Found)", "410 (Gone)")
 
@@ -128,6 +138,18 @@ def test_the_index_of_the_admin_fits(long_names, signed_in, width):
 
     expect(page.get_by_role("heading", name="Newest errors")).to_be_visible()
     assert [box for box in cut(page) if box.startswith(("td", "table", "section"))] == []
+
+
+@pytest.mark.parametrize("width", [320, 375, 640, 768, 1280])
+@pytest.mark.parametrize("path", ["/activity", "/admin/"])
+def test_no_figure_breaks_or_leaves_its_box(large_sums, signed_in, path, width):
+    page = signed_in(viewport={"width": width, "height": 800})
+
+    page.goto(path)
+
+    assert page.get_by_text("$1,011,250.12").count()
+    assert page.evaluate(BROKEN_FIGURES) == []
+    assert page.evaluate(OVERFLOW) == 0
 
 
 def test_fifty_requests_are_a_short_page_on_a_phone(fifty_requests, signed_in):
