@@ -1,5 +1,7 @@
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,28 @@ def test_index_groups_by_status_and_model(admin_client: Client, admin_user: Any)
         {"routed_model": "acme/one", "requests": 2, "spent": Decimal("0.50")}
     ]
     assert b"$0.500000" in response.content
+
+
+def test_index_groups_the_thousands_of_its_figures(admin_client: Client, admin_user: Any) -> None:
+    make_generation(admin_user, 1, cost=Decimal("11250.1218114"))
+
+    page = index(admin_client).content.decode()
+
+    assert page.count("$11,250.121811") == 2
+
+
+def test_index_links_a_status_to_its_requests_of_the_day(
+    admin_client: Client, admin_user: Any
+) -> None:
+    make_generation(admin_user, 1)
+    make_generation(admin_user, 2, created_at=YESTERDAY)
+    page = index(admin_client).content.decode()
+    (link,) = re.findall(r'href="([^"]+)">completed<', page)
+
+    response = admin_client.get(unescape(link))
+
+    assert [row.id for row in response.context["cl"].result_list] == ["gen-1"]
+    assert '<li class="selected">\n    <a href="?created_at__gte' in response.content.decode()
 
 
 def test_index_lists_the_five_newest_errors(admin_client: Client, admin_user: Any) -> None:
