@@ -53,7 +53,8 @@ def _cursor(generation: Generation) -> str:
 
 def _parse(cursor: str) -> tuple[datetime, str]:
     microseconds, _, generation_id = cursor.partition(".")
-    if not (microseconds.isascii() and microseconds.isdigit()) or "\0" in generation_id:
+    is_number = microseconds.isascii() and microseconds.isdigit()
+    if not is_number or not generation_id or "\0" in generation_id:
         raise BadCursorError(cursor)
     try:
         return EPOCH + int(microseconds) * MICROSECOND, generation_id

@@ -22,12 +22,13 @@ def activity(request: HttpRequest) -> HttpResponse:
     senders = own.recent().senders()
     filters = ActivityFilters(request.GET, senders, _own_keys(request.user))
     selected = filters.select(own)
-    page = _page(request, selected)
+    totals, page = _totals(selected), _page(request, selected)
     context = {
         "section": "activity",
         "filters": filters,
-        "totals": _totals(selected),
+        "totals": totals,
         "page": page,
+        "is_past_end": bool(totals["requests"] and not page.rows),
         "refused": filters.select_refused(Rejection.objects.owned_by(request.user)),
         "is_new": not page.rows and not own.exists(),
         "api_url": request.build_absolute_uri("/api/v1"),
@@ -103,7 +104,7 @@ def _links(request: HttpRequest, filters: ActivityFilters, page: paging.Page) ->
         ],
         "newer": page.newer and _query(request, after=page.newer),
         "older": page.older and _query(request, before=page.older),
-        "export_query": _query(request),
+        "newest_query": _query(request),
     }
 
 

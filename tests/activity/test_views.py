@@ -252,6 +252,34 @@ def test_a_broken_cursor_never_breaks_the_page(browser, user, side, cursor):
     assert browser.get(f"/activity?{side}={cursor}").status_code == 200
 
 
+@pytest.mark.parametrize("cursor", ["x", ".", "1", "-1.a", "9" * 40 + ".a"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_broken_cursor_leads_to_the_newest(browser, user, side, cursor):
+    row = make_generation(user)
+
+    assert browser.get(f"/activity?{side}={cursor}").context["page"].rows == [row]
+
+
+def test_past_the_end_nothing_is_older_and_the_newest_are_a_link_away(browser, user):
+    make_generation(user)
+
+    page = browser.get("/activity?provider=Anthropic&before=0.x").content.decode()
+
+    assert "Nothing older" in page
+    assert '<a class="button" href="?provider=Anthropic">Show the newest</a>' in page
+    assert "No request matches" not in page
+    assert "Clear filters" not in page
+
+
+def test_where_nothing_matches_no_cursor_is_past_the_end(browser, user):
+    make_generation(user)
+
+    page = browser.get("/activity?provider=Nobody&before=0.x").content.decode()
+
+    assert "No request matches" in page
+    assert "Nothing older" not in page
+
+
 def test_the_first_visit_says_how_to_begin(browser):
     page = browser.get("/activity", headers={"host": "127.0.0.1:8123"}).content.decode()
 
