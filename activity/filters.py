@@ -1,6 +1,7 @@
 """Which generations an Activity page shows: the filters of its URL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +27,18 @@ MAX_REFUSED = 50
 
 # What the selects offer: provider, id of the key, name of the key.
 Senders = Sequence[tuple[str, int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The newest refused requests, each line with the name of its key; is_cut: there are more."""
+
+    lines: list[tuple[Rejection, str]]
+    is_cut: bool
+
+    @property
+    def reasons(self) -> int:
+        return len({rejection.error_type for rejection, _ in self.lines})
 
 
 class ActivityFilters(forms.Form):
@@ -107,8 +120,8 @@ class ActivityFilters(forms.Form):
         equal = {column: self._value(name) for name, column in columns.items()}
         return generations.filter(**{column: value for column, value in equal.items() if value})
 
-    def select_refused(self, rejections: RejectionQuerySet) -> list[tuple[Rejection, str]]:
-        """The newest refused requests of the period and key, with the name of the key.
+    def select_refused(self, rejections: RejectionQuerySet) -> Refused:
+        """The newest refused requests of the period and key.
 
         The other filters do not apply: a refused request has no model.
         """
@@ -116,8 +129,9 @@ class ActivityFilters(forms.Form):
             rejections = rejections.since(self.since.date())
         if key_id := self._value("key"):
             rejections = rejections.of_key(key_id)
-        newest = rejections.newest_first()[:MAX_REFUSED]
-        return [(row, self.key_names.get(row.key_id) or f"Key {row.key_id}") for row in newest]
+        newest = rejections.newest_first()[: MAX_REFUSED + 1]
+        lines = [(row, self.key_names.get(row.key_id) or f"Key {row.key_id}") for row in newest]
+        return Refused(lines[:MAX_REFUSED], is_cut=len(lines) > MAX_REFUSED)
 
     def _value(self, name: str) -> Any:
         return self.cleaned_data.get(name)

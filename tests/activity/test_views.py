@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from activity.filters import MAX_REFUSED
 from activity.models import Rejection
 from activity.paging import PAGE_SIZE
 from tests.factories import DECISION, make_attempt, make_generation, make_key, make_user
@@ -90,6 +91,29 @@ def test_a_key_whose_every_request_was_refused_has_its_name(browser, user):
 
     assert 'title="zero">zero</span>' in page
     assert f'<option value="{key.pk}">zero</option>' in page
+
+
+@pytest.mark.parametrize(
+    ("days", "codes", "said"),
+    [
+        (1, ["bad_request"], "1 reason)"),
+        (3, ["bad_request", "key_limit"], "2 reasons)"),
+        (MAX_REFUSED, ["bad_request", "key_limit"], "2 reasons; the newest 50 lines)"),
+    ],
+)
+def test_refused_requests_count_their_reasons(browser, user, days, codes, said):
+    today = timezone.now().date()
+    Rejection.objects.bulk_create(
+        Rejection(
+            day=today - timedelta(days=day), key_id=1, user_id=user.pk, code=400, error_type=code
+        )
+        for day in range(days)
+        for code in codes
+    )
+
+    page = browser.get("/activity?period=all").content.decode()
+
+    assert f">({said}<" in page
 
 
 @pytest.mark.parametrize("rows", [1, PAGE_SIZE + 5])
