@@ -1,9 +1,9 @@
 """Which generations an Activity page shows: the filters of its URL."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -27,6 +27,8 @@ MAX_REFUSED = 50
 
 # What the selects offer: provider, id of the key, name of the key.
 Senders = Sequence[tuple[str, int, str]]
+# The keys of a user: id, name, label.
+OwnKeys = Sequence[tuple[int, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,14 @@ class ActivityFilters(forms.Form):
         self,
         data: QueryDict,
         senders: Senders = (),
-        own_keys: Mapping[int, str] = MappingProxyType({}),
+        own_keys: OwnKeys = (),
     ) -> None:
         super().__init__(data)
         providers = {provider: provider for provider, _, _ in senders if provider}
         # A deleted key lives on in its requests; a key that was only refused has none.
-        keys = {key_id: name for _, key_id, name in senders} | dict(own_keys)
+        names = {key_id: name for _, key_id, name in senders}
+        names |= {key_id: name for key_id, name, _ in own_keys}
+        keys = _told_apart(names, {key_id: label for key_id, _, label in own_keys})
         self._offer("provider", providers)
         self._offer("key", keys)
         self.key_names = keys
@@ -144,3 +148,13 @@ class ActivityFilters(forms.Form):
             offered[asked] = asked
         ordered = sorted(offered.items(), key=lambda pair: pair[1].casefold())
         self.fields[name].widget.choices = [("", "Any"), *ordered]
+
+
+def _told_apart(names: Mapping[int, str], labels: Mapping[int, str]) -> dict[int, str]:
+    """The names of keys; where a name repeats, with the ends of the key, or that it is no more."""
+    uses = Counter(names.values())
+    ends = {key_id: labels.get(key_id) or f"deleted, number {key_id}" for key_id in names}
+    return {
+        key_id: name if uses[name] == 1 else f"{name} ({ends[key_id]})"
+        for key_id, name in names.items()
+    }

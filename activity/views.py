@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from activity import paging, receipt
 from activity.export import csv_parts
-from activity.filters import PERIODS, ActivityFilters
+from activity.filters import PERIODS, ActivityFilters, OwnKeys
 from activity.models import Generation, GenerationQuerySet, Rejection
 
 
@@ -73,9 +73,9 @@ def generation(request: HttpRequest, generation_id: str) -> HttpResponse:
     return render(request, "activity/detail.html", context)
 
 
-def _own_keys(user: Any) -> dict[int, str]:
-    """The keys of a user and their names, used or not: the relation spares us routing's models."""
-    return dict(user.apikey_set.values_list("id", "name"))
+def _own_keys(user: Any) -> OwnKeys:
+    """The keys of a user, used or not: the relation spares us routing's models."""
+    return user.apikey_set.values_list("id", "name", "label")
 
 
 def _page(request: HttpRequest, selected: GenerationQuerySet) -> paging.Page:

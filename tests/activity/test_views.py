@@ -116,6 +116,18 @@ def test_refused_requests_count_their_reasons(browser, user, days, codes, said):
     assert f">({said}<" in page
 
 
+def test_keys_of_one_name_are_told_apart_by_their_ends(browser, user):
+    one, two, other = (make_key(user, name=name) for name in ("CI", "CI", "Laptop"))
+    make_generation(user, key_id=other.pk + 1, key_name="CI")
+
+    page = browser.get("/activity").content.decode()
+
+    assert f'<option value="{one.pk}">CI ({one.label})</option>' in page
+    assert f'<option value="{two.pk}">CI ({two.label})</option>' in page
+    assert f'<option value="{other.pk}">Laptop</option>' in page
+    assert f'<option value="{other.pk + 1}">CI (deleted, number {other.pk + 1})</option>' in page
+
+
 @pytest.mark.parametrize("rows", [1, PAGE_SIZE + 5])
 def test_the_list_needs_the_same_queries_whatever_it_holds(
     browser, user, rows, django_assert_num_queries
