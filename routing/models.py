@@ -11,7 +11,12 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Extract, Now
 
 from routing.engine.selection import DEFAULT_TRADEOFF
-from routing.validators import validate_base_url, validate_key_variable, validate_patterns
+from routing.validators import (
+    validate_base_url,
+    validate_key_variable,
+    validate_name,
+    validate_patterns,
+)
 
 
 def price(**options: Any) -> models.DecimalField:
@@ -229,7 +234,7 @@ class ApiKey(models.Model):
         MONTHLY = "monthly"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, validators=[validate_name])
     digest = models.CharField(max_length=64, unique=True, editable=False)
     label = models.CharField(max_length=40, editable=False, help_text="Its ends, as shown.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,6 +1,7 @@
-"""What may be saved: addresses of upstreams and model patterns."""
+"""What may be saved: addresses of upstreams, model patterns and names."""
 
 import ipaddress
+import unicodedata
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -9,11 +10,30 @@ from django.core.exceptions import ValidationError
 
 from routing.engine import patterns
 
+# Unicode categories of what has no shape of its own but may turn, hide or split what stands around
+# it: control and format characters, surrogates, line and paragraph separators.
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+# Of what joins: letters of scripts without case, such as Arabic and the Indic ones, their marks,
+# and emoji with their skin tones. Between Latin letters a joiner would only make a second name
+# that looks like the first.
+JOINING = ("Lo", "Mn", "Mc", "So", "Sk")
+
 
 def validate_patterns(value: Sequence[str]) -> None:
     """Raises ValidationError with one message per pattern that cannot be used."""
     if problems := patterns.problems(value):
         raise ValidationError(problems)
+
+
+def validate_name(value: str) -> None:
+    """Raises ValidationError for a character that nobody sees, such as one that turns the text."""
+    for at, char in enumerate(value):
+        if unicodedata.category(char) in UNSEEN and not _joins(value, at):
+            code = f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
+            raise ValidationError(
+                f"The name holds {code}, which nobody sees; visible characters are accepted."
+            )
 
 
 def validate_key_variable(value: str) -> None:
@@ -40,6 +60,16 @@ def validate_base_url(value: str) -> None:
         raise ValidationError(
             f"{host}:{port} is private; list it in AUTOROUTER_PRIVATE_UPSTREAMS to allow it."
         )
+
+
+def _joins(text: str, at: int) -> bool:
+    """Whether it is a joiner between two characters of a script that joins."""
+    around = text[at - 1 : at] + text[at + 1 : at + 2]
+    return (
+        text[at] in JOINERS
+        and len(around) == 2
+        and all(unicodedata.category(char) in JOINING for char in around)
+    )
 
 
 def _host_and_port(value: str) -> tuple[str, int]:

@@ -292,6 +292,15 @@ def test_an_api_key_shows_its_label_and_can_be_disabled(
     assert ApiKey.objects.get().disabled
 
 
+def test_a_name_that_shows_as_another_is_refused(admin_client: Client, admin_user: Any) -> None:
+    key, _ = create_key(admin_user, "mine")
+
+    response = admin_client.post(change_page(key), {"name": "\u202egnp.exe"})
+
+    assert "U+202E RIGHT-TO-LEFT OVERRIDE" in response.content.decode()
+    assert ApiKey.objects.get().name == "mine"
+
+
 def test_a_generation_can_be_read_with_its_attempts(admin_client: Client, admin_user: Any) -> None:
     generation = make_generation(admin_user)
 

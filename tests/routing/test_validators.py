@@ -3,7 +3,12 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from routing.validators import is_private_host, validate_base_url, validate_patterns
+from routing.validators import (
+    is_private_host,
+    validate_base_url,
+    validate_name,
+    validate_patterns,
+)
 
 PRIVATE = ["localhost", "localhost.", "LOCALHOST", "db", "printer.local", "metadata.internal"]
 PRIVATE += ["127.0.0.1", "127.1", "2130706433", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1"]
@@ -79,3 +84,42 @@ def test_each_bad_pattern_has_its_message() -> None:
 
 def test_good_patterns_pass() -> None:
     validate_patterns(["anthropic/*", "*/claude-*", "openai/gpt-5.1"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Laptop",
+        "Café \N{MIDDLE DOT} 東京",
+        # Persian, Devanagari and emoji are written with joiners.
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0915\u094d\u200d\u0937",
+        "\U0001f469\u200d\U0001f4bb",
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",
+        "\u2764\ufe0f\u200d\U0001f525",
+    ],
+)
+def test_a_name_of_visible_characters_is_accepted(name: str) -> None:
+    validate_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("\u202egnp.exe", r"U\+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("a\u2066b\u2069", r"U\+2066 LEFT-TO-RIGHT ISOLATE"),
+        ("a\u200bb", r"U\+200B ZERO WIDTH SPACE"),
+        ("soft\u00adhyphen", r"U\+00AD SOFT HYPHEN"),
+        ("a\x1bb", r"U\+001B"),
+        ("a\nb", r"U\+000A"),
+        ("a\u2028b", r"U\+2028 LINE SEPARATOR"),
+        ("a\ud800b", r"U\+D800"),
+        ("pr\u200dod", r"U\+200D ZERO WIDTH JOINER"),
+        ("\u200c\u0645", r"U\+200C ZERO WIDTH NON-JOINER"),
+        ("\u0645\u200c", r"U\+200C ZERO WIDTH NON-JOINER"),
+        ("\u0645\u200c\u200c\u0645", r"U\+200C ZERO WIDTH NON-JOINER"),
+    ],
+)
+def test_a_name_with_what_nobody_sees_is_refused(name: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        validate_name(name)

@@ -87,6 +87,7 @@ def test_a_key_has_limit_reset_and_expiry(browser):
         ("name", "   "),
         ("name", "x" * 101),
         ("name", "a\x00b"),
+        ("name", "\u202egnp.exe"),
         ("limit", "-1"),
         ("limit", "NaN"),
         ("limit", "Infinity"),
