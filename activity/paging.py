@@ -1,9 +1,13 @@
-"""Pages of generations by cursor: a page keeps its place while new rows arrive."""
+"""Pages by cursor: a page keeps its place while new rows arrive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from activity.models import Generation, GenerationQuerySet
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 PAGE_SIZE = 50
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,45 +22,57 @@ class BadCursorError(Exception):
 class Page:
     """Rows newest first; `newer` and `older` are the cursors of the neighbours, "" if none."""
 
-    rows: list[Generation]
+    rows: list[Any]
     newer: str
     older: str
 
 
-def page(generations: GenerationQuerySet, *, before: str = "", after: str = "") -> Page:
-    """The newest rows, or those next to a cursor.
+def page_of(request: HttpRequest, rows: QuerySet) -> Page:
+    """The page that the URL asks for; the first one, with a message, if it cannot be found."""
+    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+    try:
+        return page(rows, before=before, after=after)
+    except BadCursorError:
+        messages.error(request, "That page link is not valid; this is the newest page.")
+        return page(rows)
+
+
+def page(queryset: QuerySet, *, before: str = "", after: str = "") -> Page:
+    """The newest rows, or those next to a cursor, of a set that has before() and after().
 
     Raises BadCursorError.
     """
     if after:
-        return _newer_page(generations, after)
+        return _newer_page(queryset, after)
     if before:
-        generations = generations.before(*_parse(before))
-    rows = list(generations.newest_first()[: PAGE_SIZE + 1])
+        queryset = _beside(queryset.before, before)
+    rows = list(queryset.newest_first()[: PAGE_SIZE + 1])
     older = _cursor(rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else ""
     newer = _cursor(rows[0]) if before and rows else ""
     return Page(rows[:PAGE_SIZE], newer, older)
 
 
-def _newer_page(generations: GenerationQuerySet, after: str) -> Page:
-    rows = list(generations.after(*_parse(after)).oldest_first()[: PAGE_SIZE + 1])
+def _newer_page(queryset: QuerySet, after: str) -> Page:
+    rows = list(_beside(queryset.after, after).oldest_first()[: PAGE_SIZE + 1])
     if not rows:
-        return page(generations)
+        return page(queryset)
     more = len(rows) > PAGE_SIZE
     shown = rows[:PAGE_SIZE][::-1]
     return Page(shown, _cursor(shown[0]) if more else "", _cursor(shown[-1]))
 
 
-def _cursor(generation: Generation) -> str:
-    return f"{(generation.created_at - EPOCH) // MICROSECOND}.{generation.pk}"
+def _cursor(row: Any) -> str:
+    return f"{(row.created_at - EPOCH) // MICROSECOND}.{row.pk}"
 
 
-def _parse(cursor: str) -> tuple[datetime, str]:
-    microseconds, _, generation_id = cursor.partition(".")
+def _beside(side: Callable[[datetime, str], QuerySet], cursor: str) -> QuerySet:
+    """The rows on that side of the cursor."""
+    microseconds, _, row_id = cursor.partition(".")
     is_number = microseconds.isascii() and microseconds.isdigit()
-    if not is_number or not generation_id or "\0" in generation_id:
+    if not is_number or not row_id or "\0" in row_id:
         raise BadCursorError(cursor)
     try:
-        return EPOCH + int(microseconds) * MICROSECOND, generation_id
+        return side(EPOCH + int(microseconds) * MICROSECOND, row_id)
     except (OverflowError, ValueError) as error:
+        # No such year, or no number where rows are numbered.
         raise BadCursorError(cursor) from error

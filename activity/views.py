@@ -22,7 +22,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     senders = own.recent().senders()
     filters = ActivityFilters(request.GET, senders, _own_keys(request.user))
     selected = filters.select(own)
-    totals, page = _totals(selected), _page(request, selected)
+    totals, page = _totals(selected), paging.page_of(request, selected)
     context = {
         "section": "activity",
         "filters": filters,
@@ -76,16 +76,6 @@ def generation(request: HttpRequest, generation_id: str) -> HttpResponse:
 def _own_keys(user: Any) -> OwnKeys:
     """The keys of a user, used or not: the relation spares us routing's models."""
     return user.apikey_set.values_list("id", "name", "label")
-
-
-def _page(request: HttpRequest, selected: GenerationQuerySet) -> paging.Page:
-    """The page that the URL asks for; the first one, with a message, if it cannot be found."""
-    before, after = request.GET.get("before", ""), request.GET.get("after", "")
-    try:
-        return paging.page(selected, before=before, after=after)
-    except paging.BadCursorError:
-        messages.error(request, "That page link is not valid; these are the newest requests.")
-        return paging.page(selected)
 
 
 def _totals(selected: GenerationQuerySet) -> dict[str, Any]:

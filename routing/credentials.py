@@ -11,6 +11,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
 
 from routing.models import ApiKey, Provider
 
@@ -20,6 +22,8 @@ ALPHABET = string.digits + string.ascii_letters
 ID_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 12, 43, 6
 KEY_LENGTH = len(PREFIX) + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 NONCE_BYTES = 12
+# Of one user. Each is a row to look through on the pages, and none is ever swept away.
+MAX_KEYS = 100
 UNKNOWN = "No API key of this server; send one as Authorization: Bearer sk-ar-v1-..."
 
 
@@ -27,13 +31,33 @@ class CredentialError(Exception):
     """A provider's saved credential cannot be read with the keys this process has."""
 
 
+class TooManyKeysError(Exception):
+    """A user has as many API keys as one may have."""
+
+
 def create_key(user: Any, name: str, **fields: Any) -> tuple[ApiKey, str]:
-    """Save a new API key; its secret is returned here and nowhere else."""
+    """Save a new API key; its secret is returned here and nowhere else.
+
+    Raises TooManyKeysError.
+    """
     body = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH + SECRET_LENGTH))
     secret = PREFIX + body + _checksum(body)
     label = f"{secret[: len(PREFIX) + 3]}...{secret[-4:]}"
-    key = ApiKey.objects.create(user=user, name=name, digest=digest(secret), label=label, **fields)
-    return key, secret
+    columns = {"name": name, "digest": digest(secret), "label": label, **fields}
+    with transaction.atomic():
+        # Forms that are sent at once are counted one after the other.
+        get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+        check_room(user)
+        return ApiKey.objects.create(user=user, **columns), secret
+
+
+def check_room(user: Any) -> None:
+    """Raises TooManyKeysError if the user has as many keys as one may have, of whatever state."""
+    if ApiKey.objects.owned_by(user).count() >= MAX_KEYS:
+        raise TooManyKeysError(
+            f"{MAX_KEYS} API keys are the most that a user may have. Delete one that no program "
+            "uses any more, then create another."
+        )
 
 
 def is_well_formed(secret: str) -> bool:

@@ -223,6 +223,17 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def newest_first(self) -> "ApiKeyQuerySet":
         return self.order_by("-created_at", "-id")
 
+    def oldest_first(self) -> "ApiKeyQuerySet":
+        return self.order_by("created_at", "id")
+
+    def before(self, created_at: datetime, key_id: str) -> "ApiKeyQuerySet":
+        """Keys after the cursor in newest-first order."""
+        return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=key_id))
+
+    def after(self, created_at: datetime, key_id: str) -> "ApiKeyQuerySet":
+        """Keys ahead of the cursor in newest-first order."""
+        return self.filter(Q(created_at__gt=created_at) | Q(created_at=created_at, id__gt=key_id))
+
 
 class ApiKey(models.Model):
     """A key that may call the API for its user; only its HMAC is stored."""

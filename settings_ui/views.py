@@ -7,8 +7,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from activity import paging
 from activity.dial import WORDS
-from routing.credentials import create_key
+from routing.credentials import MAX_KEYS, TooManyKeysError, check_room, create_key
 from routing.engine.patterns import normalise
 from routing.models import ApiKey, AutoRouterSettings
 from settings_ui import auto_router, one_time
@@ -86,25 +87,43 @@ def auto_router_preview(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
-    own = ApiKey.objects.owned_by(request.user).newest_first()
-    return render(request, "settings_ui/keys.html", {**KEYS, "uses": with_use(list(own))})
+    page = paging.page_of(request, ApiKey.objects.owned_by(request.user))
+    if request.GET and not page.rows:
+        # Past the oldest, such as after the keys of the last page were deleted.
+        return redirect("keys")
+    context = {
+        **KEYS,
+        "uses": with_use(page.rows),
+        "most": MAX_KEYS,
+        "newer": page.newer and f"after={page.newer}",
+        "older": page.older and f"before={page.older}",
+    }
+    return render(request, "settings_ui/keys.html", context)
 
 
 @login_required
 @page
 def new_key(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        if one_time.redeem(request.session, request.POST.get("form_token", "")):
+    try:
+        check_room(request.user)
+        if request.method == "POST" and form.is_valid():
             return _created_key(request, form)
-        messages.error(request, "That form was sent before, so no second key was made.")
-        return redirect("keys")
+    except TooManyKeysError as error:
+        if request.method != "POST":
+            # There is nothing to fill in; the way out is in the list.
+            messages.error(request, str(error))
+            return redirect("keys")
+        form.add_error(None, str(error))
     context = {**KEYS, "form": form, "form_token": one_time.issue(request.session)}
     return render(request, "settings_ui/key_form.html", context)
 
 
 def _created_key(request: HttpRequest, form: ApiKeyForm) -> HttpResponse:
     """The only page that ever shows the key: it is in no URL, message or session."""
+    if not one_time.redeem(request.session, request.POST.get("form_token", "")):
+        messages.error(request, "That form was sent before, so no second key was made.")
+        return redirect("keys")
     key, secret = create_key(request.user, **form.values())
     context = {
         **KEYS,

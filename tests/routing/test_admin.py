@@ -292,6 +292,13 @@ def test_an_api_key_shows_its_label_and_can_be_disabled(
     assert ApiKey.objects.get().disabled
 
 
+def test_the_admin_makes_no_key_beyond_the_cap_or_below_it(admin_client: Client) -> None:
+    response = admin_client.post(reverse("admin:routing_apikey_add"), {"name": "mine"})
+
+    assert response.status_code == 403
+    assert not ApiKey.objects.exists()
+
+
 def test_a_name_that_shows_as_another_is_refused(admin_client: Client, admin_user: Any) -> None:
     key, _ = create_key(admin_user, "mine")
 

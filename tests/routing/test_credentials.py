@@ -1,4 +1,5 @@
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connection
 from routing import credentials
 from routing.credentials import CredentialError
 from routing.models import ApiKey, Provider
-from tests.factories import make_secret
+from tests.factories import make_secret, make_user
 
 
 def make_provider(slug: str = "openai", **fields: Any) -> Provider:
@@ -17,6 +18,16 @@ def make_provider(slug: str = "openai", **fields: Any) -> Provider:
 
 def key_of(byte: int) -> str:
     return base64.b64encode(bytes([byte]) * 32).decode()
+
+
+def try_to_create(user: Any) -> bool:
+    try:
+        credentials.create_key(user, "new")
+    except credentials.TooManyKeysError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def test_a_new_key_is_shown_once_and_stored_as_a_digest(db: None) -> None:
@@ -34,6 +45,19 @@ def test_no_two_keys_are_alike(db: None) -> None:
     secrets = {make_secret(name=str(number))[1] for number in range(5)}
 
     assert len(secrets) == 5
+
+
+def test_forms_sent_at_once_do_not_pass_the_cap(transactional_db: None) -> None:
+    user = make_user()
+    ApiKey.objects.bulk_create(
+        ApiKey(user=user, name="old", digest=str(n)) for n in range(credentials.MAX_KEYS - 1)
+    )
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(try_to_create, [user] * 4))
+
+    assert sorted(made) == [False, False, False, True]
+    assert ApiKey.objects.count() == credentials.MAX_KEYS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from activity.models import Spend
-from routing.credentials import digest
+from activity.paging import PAGE_SIZE
+from routing.credentials import MAX_KEYS, digest
 from routing.models import ApiKey
 from tests.factories import make_key, make_user
 
@@ -20,6 +21,19 @@ SECRET = re.compile(r"sk-ar-v1-[0-9A-Za-z]{61}")
 
 # Session, user, keys, spending.
 QUERIES_OF_LIST = 4
+
+
+def make_keys(user, count):
+    """Keys of a user at one moment, as a program that makes them would, beyond any cap."""
+    created_at = timezone.now()
+    return ApiKey.objects.bulk_create(
+        ApiKey(user=user, name=f"n{n}", digest=f"{user.pk}-{n}", created_at=created_at)
+        for n in range(count)
+    )
+
+
+def listed(response):
+    return [use.key for use in response.context["uses"]]
 
 
 def create(browser, **changes):
@@ -157,6 +171,70 @@ def test_the_list_needs_the_same_queries_whatever_it_holds(
 
     with django_assert_num_queries(QUERIES_OF_LIST):
         browser.get(KEYS)
+
+
+def test_the_list_has_pages(browser, user):
+    keys = make_keys(user, PAGE_SIZE + 3)
+
+    first = browser.get(KEYS)
+    second = browser.get(f"{KEYS}?{first.context['older']}")
+    back = browser.get(f"{KEYS}?{second.context['newer']}")
+
+    assert listed(first) == listed(back) == keys[:2:-1]
+    assert listed(second) == keys[2::-1]
+    assert (first.context["newer"], second.context["older"]) == ("", "")
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "0.x", "9" * 40 + ".1", "1." + "9" * 9000])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_broken_cursor_leads_to_the_newest_keys(browser, user, side, cursor):
+    key = make_key(user)
+
+    assert listed(browser.get(f"{KEYS}?{side}={cursor}", follow=True)) == [key]
+
+
+@pytest.mark.parametrize("cursor", ["1.1", "1." + "9" * 40])
+def test_past_the_oldest_key_are_the_newest(browser, user, cursor):
+    key = make_key(user)
+
+    assert listed(browser.get(f"{KEYS}?before={cursor}", follow=True)) == [key]
+
+
+def test_a_user_with_all_the_keys_there_may_be_is_told_so(browser, user):
+    make_keys(user, MAX_KEYS)
+
+    response = browser.get(NEW, follow=True)
+
+    assert response.redirect_chain == [(KEYS, 302)]
+    assert f"{MAX_KEYS} API keys are the most" in response.content.decode()
+
+
+def test_a_form_that_was_open_at_the_cap_makes_no_key_and_says_so(browser, user):
+    token = browser.get(NEW).context["form_token"]
+    make_keys(user, MAX_KEYS)
+
+    refused = browser.post(NEW, {"name": "Laptop", "form_token": token})
+
+    assert f"{MAX_KEYS} API keys are the most" in refused.content.decode()
+    assert 'value="Laptop"' in refused.content.decode()
+    assert ApiKey.objects.count() == MAX_KEYS
+
+
+def test_a_deleted_key_makes_room_for_another(browser, user):
+    make_keys(user, MAX_KEYS)
+    browser.post(f"{KEYS}/{ApiKey.objects.first().pk}/delete")
+
+    create(browser)
+
+    assert ApiKey.objects.filter(name="Laptop").count() == 1
+
+
+def test_keys_of_others_take_no_room(browser, user):
+    make_keys(make_user(), MAX_KEYS)
+
+    create(browser)
+
+    assert ApiKey.objects.filter(user=user).count() == 1
 
 
 def test_edits_a_key(browser, user):
