@@ -152,6 +152,18 @@ def test_no_figure_breaks_or_leaves_its_box(large_sums, signed_in, path, width):
     assert page.evaluate(OVERFLOW) == 0
 
 
+@pytest.mark.parametrize("width", [320, 375, 640, 1280])
+def test_clear_stands_beside_apply(signed_in, width):
+    page = signed_in(viewport={"width": width, "height": 800})
+
+    page.goto("/activity?status=failed")
+
+    apply = page.get_by_role("button", name="Apply").bounding_box()
+    clear = page.get_by_role("link", name="Clear", exact=True).bounding_box()
+    assert apply["y"] == clear["y"]
+    assert cut(page) == []
+
+
 def test_fifty_requests_are_a_short_page_on_a_phone(fifty_requests, signed_in):
     page = signed_in(viewport={"width": 320, "height": 800})
 
