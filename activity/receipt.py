@@ -75,7 +75,7 @@ SLIGHT = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One line of the candidate table; percentages are whole numbers from 0 to 100."""
+    """One line of the candidate table; percentages as they are shown, see _percent."""
 
     model: str
     chosen: bool
@@ -83,14 +83,14 @@ class Candidate:
     detail: str
     cost_usd: float | None
     score: float | None
-    quality: int | None
-    low: int | None
-    high: int | None
+    quality: float | None
+    low: float | None
+    high: float | None
 
     @property
-    def span(self) -> int:
+    def span(self) -> float:
         """Width of the interval."""
-        return (self.high or 0) - (self.low or 0)
+        return round((self.high or 0) - (self.low or 0), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +284,12 @@ def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
 
 def _quality_words(quality: float, chosen: float) -> str:
     """The difference of the percentages as they are shown."""
-    points = (_percent(quality) or 0) - (_percent(chosen) or 0)
+    points = round(abs((_percent(quality) or 0) - (_percent(chosen) or 0)), 1)
     if quality == chosen:
         return "as good"
     direction = "better" if quality > chosen else "weaker"
-    plural = "" if abs(points) == 1 else "s"
-    return f"{abs(points)} point{plural} {direction}" if points else f"slightly {direction}"
+    plural = "" if points == 1 else "s"
+    return f"{points:g} point{plural} {direction}" if points else f"slightly {direction}"
 
 
 def _cost_words(share: float) -> str:
@@ -305,8 +305,15 @@ def _cost_words(share: float) -> str:
     return f"at {share:,.1f} times the cost" if share < 10 else f"at {share:,.0f} times the cost"
 
 
-def _percent(share: float | None) -> int | None:
-    return None if share is None else round(max(0.0, min(1.0, share)) * 100)
+def _percent(share: float | None) -> float | None:
+    """In whole percent; with a decimal above 99, where all candidates of an easy request lie.
+
+    It stops at 99.9: no prediction is certain.
+    """
+    if share is None:
+        return None
+    percent = max(0.0, min(1.0, share)) * 100
+    return round(percent) if percent <= 99 else min(round(percent, 1), 99.9)
 
 
 def _groups(out: Iterable[Mapping[str, Any]]) -> list[Group]:

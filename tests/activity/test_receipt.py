@@ -47,6 +47,7 @@ def test_every_dial_position_has_words(value):
         (0.85, 0.008, "dearer", "Predicted 2 points better, at 4.0 times the cost."),
         (0.85, 3.0, "dearer", "Predicted 2 points better, at 1,500 times the cost."),
         (0.82, 0.002, "dearer_no_gain", "Predicted 1 point weaker, at the same cost."),
+        (0.994, 0.008, "dearer", "Predicted 16.4 points better, at 4.0 times the cost."),
         (0.83, 0.002004, "dearer_no_gain", "Predicted as good, slightly dearer."),
         (0.7, 0.001999, "weaker", "Predicted 13 points weaker, slightly cheaper."),
         (0.7, 0.001, "weaker", "Predicted 13 points weaker, 50% cheaper."),
@@ -61,6 +62,18 @@ def test_a_candidate_is_compared_with_the_chosen_one(quality, cost, reason, said
 
     assert told.candidates[1].detail == said
     assert told.candidates[1].verdict == receipt.VERDICTS[reason]
+
+
+@pytest.mark.parametrize(
+    ("quality", "shown"),
+    [(0, 0), (0.834, 83), (0.985, 98), (0.9904, 99.0), (0.9963, 99.6), (0.99996, 99.9), (1, 99.9)],
+)
+def test_a_quality_near_all_has_a_decimal_and_is_never_certain(quality, shown):
+    line = ("a/one", quality, 0.002, 0.5, 0.8, quality, "chosen")
+
+    (told,) = receipt.read({"candidates": candidates.store([line])}).candidates
+
+    assert (told.quality, told.high) == (shown, shown)
 
 
 def test_models_that_were_out_are_grouped_by_reason():

@@ -174,6 +174,17 @@ def test_fifty_requests_are_a_short_page_on_a_phone(fifty_requests, signed_in):
     assert page.evaluate("document.documentElement.scrollHeight") < 9000
 
 
+def test_the_mark_of_an_almost_certain_candidate_is_in_its_bar(signed_in, generation):
+    page = signed_in()
+
+    page.goto(f"/activity/{generation.pk}")
+    page.evaluate("document.querySelector('.quality__mark').setAttribute('x', 99.9)")
+
+    right = "document.querySelector('{}').getBoundingClientRect().right"
+    mark, bar = (page.evaluate(right.format(one)) for one in (".quality__mark", ".quality__bar"))
+    assert mark <= bar
+
+
 def test_slider_number_and_words_stay_in_step(signed_in):
     page = signed_in()
     page.goto(AUTO_ROUTER)
