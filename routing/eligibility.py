@@ -98,7 +98,9 @@ def _out(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> Out | 
     cap = offer.longest_answer
     if needs.strict_output and needs.max_tokens and needs.max_tokens > cap:
         return Out("max_output", f"It answers with at most {cap:,} tokens.")
-    if needs.prompt_tokens + min(needs.max_tokens or 1, cap) > offer.context_length:
+    # Where the answer is clamped anyway, to what its endpoint can give, any room will do.
+    answer = (needs.max_tokens or 1) if needs.strict_output else 1
+    if needs.prompt_tokens + answer > offer.context_length:
         size = f"{needs.prompt_tokens:,} prompt tokens and the answer"
         return Out("context", f"{size} exceed its context of {offer.context_length:,} tokens.")
     return _too_dear(offer, needs, preferences)

@@ -81,17 +81,33 @@ def cap(max_tokens: int | None, offer: Offer) -> int:
 
 
 def answer_tokens(
-    max_tokens: int | None, granted: Decimal | None, bound: int, offer: Offer
+    max_tokens: int | None, granted: Decimal | None, bound: int, offer: Offer, prompt_tokens: int
 ) -> int | None:
-    """The max_tokens to send: the request's within the endpoint's cap, or what was granted."""
-    if max_tokens is not None:
-        return cap(max_tokens, offer)
-    if granted is None:
+    """The max_tokens to send: what the request asks for, or was granted, and its endpoint can give.
+
+    bound is the most that its prompt can be, prompt_tokens what it probably is.
+    """
+    if max_tokens is None and granted is None:
         return None
+    most = _beside_prompt(cap(max_tokens, offer), prompt_tokens, offer)
+    if max_tokens is not None or granted is None:
+        return most
     left = granted - _highest(bound, 0, offer)
     rate = offer.rates.for_prompt(min(bound, offer.context_length)).completion
-    affordable = cap(None, offer) if not rate else int(left / rate)
-    return max(1, min(affordable, cap(None, offer)))
+    affordable = most if not rate else int(left / rate)
+    return max(1, min(affordable, most))
+
+
+def _beside_prompt(most: int, prompt_tokens: int, offer: Offer) -> int:
+    """As much of an answer as the context has room for: providers refuse what exceeds it.
+
+    Our count of a prompt takes four bytes for a token; of code it is three. Half of the room is
+    never given up for that.
+    """
+    room = offer.context_length - prompt_tokens
+    if most <= room:
+        return most
+    return max(1, room - min(prompt_tokens // 3 + TOKENS_OF_TOOLS, room // 2))
 
 
 def _highest(bound: int, completion_tokens: int, offer: Offer) -> Decimal:

@@ -206,7 +206,7 @@ class Exchange:
         self._began = self._process.health.clock()
         completion = self._completion
         max_tokens = estimate.answer_tokens(
-            completion.max_tokens, self._granted, self._bound, offer
+            completion.max_tokens, self._granted, self._bound, offer, self._decision.prompt_tokens
         )
         end_user = completion.end_user and end_user_hash(
             settings.SECRET_KEY, self._account.user_id, completion.end_user

@@ -139,6 +139,21 @@ def test_a_longer_answer_than_a_model_gives_puts_it_behind_those_that_can() -> N
     assert (reason_of(strictly), reason_of(leniently)) == ("max_output", "")
 
 
+@pytest.mark.parametrize("max_tokens", [99_999, 100_000, 300_000])
+def test_an_answer_as_long_as_the_context_is_clamped_where_nobody_gives_more(
+    max_tokens: int,
+) -> None:
+    model = make_model("a/one", make_offer(max_output_tokens=None))
+    completion = make_completion(max_tokens=max_tokens)
+    needs = needs_of(completion, conversation.read(completion.messages))
+
+    strictly = offers_for(model, needs, completion.provider, speed)
+    leniently = offers_for(model, needs.leniently(), completion.provider, speed)
+
+    assert reason_of(strictly) in ("max_output", "context")
+    assert reason_of(leniently) == ""
+
+
 def test_a_model_without_endpoints_says_what_would_change_that() -> None:
     model = make_model(offers=(), unusable="No endpoint of a/one is usable: set A_KEY.")
 

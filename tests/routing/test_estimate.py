@@ -76,13 +76,35 @@ def test_without_max_tokens_a_short_answer_must_be_affordable() -> None:
 def test_the_answer_is_as_long_as_asked_for_and_paid_for(
     max_tokens: int | None, granted: Decimal | None, sent: int | None
 ) -> None:
-    assert estimate.answer_tokens(max_tokens, granted, 400, make_offer()) == sent
+    assert estimate.answer_tokens(max_tokens, granted, 400, make_offer(), 100) == sent
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "granted", "prompt_tokens", "sent"),
+    [
+        (96_900, None, 3_000, 96_900),
+        (300_000, None, 3_000, 95_000),
+        (100_000, None, 3_000, 95_000),
+        (100_000, None, 90_000, 5_000),
+        (100_000, None, 99_999, 1),
+        (None, Decimal(10), 3_000, 95_000),
+        (None, None, 3_000, None),
+    ],
+)
+def test_an_answer_leaves_room_for_its_prompt(
+    max_tokens: int | None, granted: Decimal | None, prompt_tokens: int, sent: int | None
+) -> None:
+    talker = make_offer(max_output_tokens=None)
+
+    found = estimate.answer_tokens(max_tokens, granted, 3_000, talker, prompt_tokens)
+
+    assert found == sent
 
 
 def test_an_answer_that_costs_nothing_is_only_capped() -> None:
     free = make_offer(rates=make_rates("0", "0"))
 
-    assert estimate.answer_tokens(None, Decimal(0), 400, free) == 10_000
+    assert estimate.answer_tokens(None, Decimal(0), 400, free, 100) == 10_000
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from routing import pricing, wire
 from routing.catalog import Offer
 from routing.usage import Usage
 from tests.conftest import Api, FakeProvider, chunk, completion_json, events_of, usage_chunk
-from tests.routing.stories import offer
+from tests.routing.stories import auto, offer
 from tests.routing.values import make_completion, make_offer, make_rates
 
 TOOL = {"type": "function", "function": {"name": "look_up"}}
@@ -166,6 +166,19 @@ async def test_max_tokens_is_clamped_to_what_the_endpoint_gives(
 
     assert response.status_code == 200
     assert provider.asked()[0]["max_tokens"] == 500
+
+
+@pytest.mark.parametrize("asked", [{"model": "a/one"}, {"plugins": auto(allowed_models=["a/*"])}])
+async def test_max_tokens_over_a_context_leaves_room_for_the_prompt(
+    api: Api, provider: FakeProvider, asked: dict[str, Any]
+) -> None:
+    whole = {"context_length": 8_000, "max_output_tokens": None}
+    await offer(api, {"slug": "a/one", "model": whole}, {"slug": "b/two"})
+
+    response = await api.complete("Hello", max_tokens=300_000, **asked)
+
+    assert response.status_code == 200
+    assert 6_000 < provider.asked()[0]["max_tokens"] < 7_500
 
 
 async def test_the_end_user_reaches_the_provider_as_a_hash(
