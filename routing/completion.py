@@ -203,8 +203,17 @@ def _fingerprint(checked: list[dict[str, Any]]) -> str:
         next((m for m in checked if m["role"] in instructions), None),
         next((m for m in checked if m["role"] not in instructions), None),
     )
-    contents = [None if m is None else [m["role"], m.get("content")] for m in opening]
+    contents = [None if m is None else [m["role"], _said(m.get("content"))] for m in opening]
     return sha256(orjson.dumps(contents, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _said(content: Any) -> Any:
+    """A content however it is written: clients move their cache marks on with every turn."""
+    if not isinstance(content, list):
+        return content
+    parts = [{k: v for k, v in part.items() if k != "cache_control"} for part in content]
+    is_text = len(parts) == 1 and parts[0].keys() == {"type", "text"}
+    return parts[0]["text"] if is_text else parts
 
 
 def end_user_hash(secret: str, user_id: int, end_user: str) -> str:

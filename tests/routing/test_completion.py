@@ -326,3 +326,30 @@ async def test_an_unknown_model_is_told_by_the_field_that_names_it(
     response = await api.complete(**fields)
 
     assert response.json()["error"]["metadata"]["param"] == named
+
+
+MARKED = {"type": "text", "text": "Be brief", "cache_control": {"type": "ephemeral"}}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
+
+def session_of(*contents: Any) -> str:
+    roles = ("system", "user", "assistant", "user")
+    pairs = zip(roles, contents, strict=False)
+    return make_completion(messages=[{"role": r, "content": c} for r, c in pairs]).session.id
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("Be brief", [MARKED]),
+        ([{"type": "text", "text": "Be brief"}], [MARKED]),
+        ([MARKED, PICTURE], [MARKED, PICTURE | {"cache_control": {"type": "ephemeral"}}]),
+    ],
+)
+def test_a_conversation_is_the_same_wherever_its_cache_is_marked(first: Any, later: Any) -> None:
+    assert session_of(first, first) == session_of(later, later, "Hi", "And now?")
+
+
+@pytest.mark.parametrize("other", ["Be verbose", [MARKED, MARKED], [MARKED, PICTURE], [PICTURE]])
+def test_other_parts_are_another_conversation(other: Any) -> None:
+    assert session_of("Be brief", "Hello") != session_of(other, "Hello")
