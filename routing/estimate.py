@@ -138,7 +138,8 @@ def _texts(part: Mapping[str, Any]) -> list[str]:
 
 
 def _is_address(part: Mapping[str, Any]) -> bool:
-    return part["type"] != "text" and any(not text.startswith("data:") for text in _sources(part))
+    said = ("text", "refusal")
+    return part["type"] not in said and any(not text.startswith("data:") for text in _sources(part))
 
 
 def _sources(part: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,17 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 MOST_MESSAGES = 2000
 LONGEST_URL = 8192
 LONGEST_NAME = 1024
+# Some providers keep a signature of their reasoning in the id of a call.
+LONGEST_ID = 4096
+LONGEST = {"name": 256, "tool_call_id": LONGEST_ID, "model": 256}
+# What an assistant may have said instead of any content.
+SAID_INSTEAD = {
+    "refusal": str,
+    "reasoning": str,
+    "reasoning_content": str,
+    "reasoning_details": list,
+    "tool_calls": list,
+}
 NO_ARGUMENTS = "{}"
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
@@ -67,9 +78,9 @@ def _check_message(field: str, message: Any) -> None:
     role = message.get("role")
     if role not in ROLES:
         refuse(f"{field}.role", role, "one of " + ", ".join(ROLES), error_type="invalid_prompt")
-    for name in ("name", "tool_call_id", "model"):
+    for name, longest in LONGEST.items():
         if message.get(name) is not None:
-            text(f"{field}.{name}", message[name], 256)
+            text(f"{field}.{name}", message[name], longest)
     if message.get("tool_calls") is not None:
         _check_calls(f"{field}.tool_calls", message["tool_calls"])
     if role == "tool" and not message.get("tool_call_id"):
@@ -92,8 +103,8 @@ def _check_call(field: str, call: Any) -> None:
     # Some clients leave the type out; there is only this one.
     if call.get("type") not in (None, "", "function"):
         refuse(f"{field}.type", call["type"], "function", error_type="invalid_prompt")
-    if not isinstance(call.get("id"), str) or not call["id"]:
-        accepted = "a name that the answer to the call repeats"
+    if not isinstance(call.get("id"), str) or not 0 < len(call["id"]) <= LONGEST_ID:
+        accepted = f"a name of up to {LONGEST_ID} characters that the answer to the call repeats"
         refuse(f"{field}.id", call.get("id"), accepted, error_type="invalid_prompt")
     if function.get("arguments") is not None:
         _check_text(f"{field}.function.arguments", function["arguments"])
@@ -104,21 +115,28 @@ def _check_content(field: str, role: str, message: dict[str, Any]) -> None:
     if isinstance(content, str):
         return
     if content is None:
-        if role != "assistant" or not message.get("tool_calls"):
+        if role != "assistant" or not _said_instead(message):
             _invalid(field, "be a string or an array of parts")
         return
     if not isinstance(content, list) or not content:
         accepted = "a string or a non-empty array of parts"
         refuse(field, content, accepted, error_type="invalid_prompt")
     for index, part in enumerate(content):
-        _check_part(f"{field}[{index}]", part)
+        _check_part(f"{field}[{index}]", role, part)
 
 
-def _check_part(field: str, part: Any) -> None:
+def _said_instead(message: dict[str, Any]) -> bool:
+    return any(
+        isinstance(message.get(name), kind) and message[name] for name, kind in SAID_INSTEAD.items()
+    )
+
+
+def _check_part(field: str, role: str, part: Any) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
-    check_kind = PARTS.get(kind) if isinstance(kind, str) else None
+    parts = PARTS_OF_ANSWERS if role == "assistant" else PARTS
+    check_kind = parts.get(kind) if isinstance(kind, str) else None
     if check_kind is None:
-        accepted = "a part of type " + ", ".join(PARTS)
+        accepted = "a part of type " + ", ".join(parts)
         refuse(field, part, accepted, error_type="invalid_prompt")
     check_kind(f"{field}.{kind}", part.get(kind))
 
@@ -210,6 +228,7 @@ PARTS = {
     "video_url": _check_video,
     "input_video": _check_video,
 }
+PARTS_OF_ANSWERS = PARTS | {"refusal": _check_text}
 
 
 def is_base64(data: str) -> bool:
@@ -240,4 +259,4 @@ def _has_content(message: dict[str, Any]) -> bool:
     content = message.get("content")
     if isinstance(content, list):
         content = any(part["type"] != "text" or part["text"] for part in content)
-    return bool(content) or bool(message.get("tool_calls"))
+    return bool(content) or _said_instead(message)

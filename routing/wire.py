@@ -215,7 +215,7 @@ ROUTER_STAGE = (
 
 def _answer_choice(choice: dict[str, Any]) -> dict[str, Any]:
     """A choice with what strict clients insist on and not every provider sends."""
-    message = {"role": "assistant", **choice["message"]}
+    message = _repeatable({"role": "assistant", **choice["message"]})
     return _choice({**choice, "message": message})
 
 
@@ -236,10 +236,24 @@ def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(choices, list):
         return []
     return [
-        _choice(choice)
+        _choice({**choice, "delta": _repeatable(choice["delta"])})
         for choice in choices
         if isinstance(choice, dict) and isinstance(choice.get("delta"), dict)
     ]
+
+
+def _repeatable(part: dict[str, Any]) -> dict[str, Any]:
+    """A delta or message whose calls its client can answer: we take back no longer ids."""
+    calls = part.get("tool_calls")
+    if not isinstance(calls, list):
+        return part
+    return part | {"tool_calls": [_repeatable_call(call) for call in calls]}
+
+
+def _repeatable_call(call: Any) -> Any:
+    call_id = call.get("id") if isinstance(call, dict) else None
+    is_long = isinstance(call_id, str) and len(call_id) > messages.LONGEST_ID
+    return call | {"id": call_id[: messages.LONGEST_ID]} if is_long else call
 
 
 SPOKEN = frozenset({"content", "reasoning", "reasoning_content", "refusal"})

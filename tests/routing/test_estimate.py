@@ -44,6 +44,13 @@ def test_an_attachment_is_bounded_by_what_it_can_become() -> None:
     assert bound_of(movie) - plain > 1_000_000
 
 
+def test_a_refusal_that_was_given_is_no_address() -> None:
+    refusal = {"type": "refusal", "refusal": "Sorry: I cannot help with that."}
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": [refusal]}]
+
+    assert estimate.prompt_bound(make_completion(messages=said)) < 1000
+
+
 def test_a_budget_covers_the_dearest_endpoint_that_may_be_tried() -> None:
     cheap, dear = make_offer(), make_offer(rates=make_rates("0.00001", "0.00002"))
 

@@ -9,6 +9,8 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 TEXT, PDF = "data:text/plain", "data:application/pdf;base64,"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
+REFUSAL = {"type": "refusal", "refusal": "Sorry: I cannot help with that."}
+
 UNTYPED = {"id": "call_1", "function": {"name": "f", "arguments": ""}}
 WITHOUT_ARGUMENTS = {"function": {"name": "f"}}
 
@@ -48,6 +50,13 @@ def test_messages_are_an_array_of_a_bounded_length(value: Any) -> None:
         ({"role": "user"}, "messages[0].content"),
         ({"role": "assistant", "content": None}, "messages[0].content"),
         ({"role": "assistant", "content": None, "tool_calls": []}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "refusal": ""}, "messages[0].content"),
+        ({"role": "user", "content": None, "refusal": "No"}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "refusal": 5}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "reasoning": {}}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "reasoning_details": "x"}, "messages[0].content"),
+        ({"role": "user", "content": [REFUSAL]}, "messages[0].content[0]"),
+        ({"role": "assistant", "content": [{"type": "refusal"}]}, "messages[0].content[0].refusal"),
         ({"role": "tool", "content": "x"}, "messages[0].tool_call_id"),
         ({"role": "tool", "content": "x", "tool_call_id": ""}, "messages[0].tool_call_id"),
         ({"role": "user", "content": [{"text": "x"}]}, "messages[0].content[0]"),
@@ -71,7 +80,7 @@ def test_a_message_that_cannot_be_sent_is_an_invalid_prompt(message: Any, named:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        *[({"id": value}, "id") for value in (5, None, "")],
+        *[({"id": value}, "id") for value in (5, None, "", "x" * 4097)],
         *[({"type": value}, "type") for value in ("x", 5, {})],
         *[
             ({"function": {"name": "f", "arguments": value}}, "function.arguments")
@@ -87,7 +96,7 @@ def test_a_tool_call_that_cannot_be_repeated_is_refused(wrong: Any, named: str) 
 
 
 @pytest.mark.parametrize("name", ["name", "tool_call_id", "model"])
-@pytest.mark.parametrize("value", ["a\x00b", "a\nb", 5, "x" * 257])
+@pytest.mark.parametrize("value", ["a\x00b", "a\nb", 5, "x" * 4097])
 def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> None:
     error = refused([{"role": "user", "content": "x", name: value}])
 
@@ -104,6 +113,14 @@ def test_a_name_in_a_message_is_short_and_printable(name: str, value: Any) -> No
         [{"role": "assistant", "content": None, "tool_calls": [UNTYPED | {"type": ""}]}],
         [{"role": "assistant", "content": None, "tool_calls": [CALL | WITHOUT_ARGUMENTS]}],
         [{"role": "tool", "content": "42", "tool_call_id": "call_1"}],
+        [
+            {"role": "assistant", "content": None, "tool_calls": [CALL | {"id": "x" * 4096}]},
+            {"role": "tool", "content": "42", "tool_call_id": "x" * 4096},
+        ],
+        [{"role": "assistant", "content": None, "refusal": "I cannot help with that."}],
+        [{"role": "assistant", "reasoning": "Hm"}],
+        [{"role": "assistant", "content": None, "reasoning_details": [{"type": "x"}]}],
+        [{"role": "assistant", "content": [REFUSAL]}],
         user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]),
         user([{"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}]),
         user([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]),

@@ -255,6 +255,28 @@ async def test_an_answer_that_ends_in_an_error_is_insured(api: Api, provider: Fa
     assert (row.status, row.cost, row.cost_lines[-1]["class"]) == ("failed", 0, "insurance")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_can_be_answered_whatever_its_id(
+    api: Api, provider: FakeProvider, stream: bool
+) -> None:
+    await offer(api, {"slug": "a/one"})
+    call = {"id": "x" * 5000, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": None, "tool_calls": [call | {"index": 0}]}
+    choice = {"index": 0, "finish_reason": "tool_calls"}
+    reply = {"events": [{"choices": [choice | {"delta": said}]}, "[DONE]"]}
+    provider.reply(**reply if stream else {"json": {"choices": [choice | {"message": said}]}})
+    provider.reply(json=completion_json())
+
+    response = await api.complete("Hello", stream=stream)
+
+    answer = events_of(response)[0] if stream else response.json()
+    [call] = answer["choices"][0]["delta" if stream else "message"]["tool_calls"]
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    told = {"role": "tool", "content": "42", "tool_call_id": call["id"]}
+    again = await api.post({"model": "a/one", "messages": [asked, told]})
+    assert again.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("sent", "read"),
     [
