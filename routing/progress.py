@@ -19,6 +19,7 @@ class Progress:
         self.native_finish_reason = ""
         self.upstream_id = ""
         self.ended = False
+        self._called = False
         self.http_status: int | None = None
         self.whole: dict[str, Any] = {}
         self._usage: Usage | None = None
@@ -27,17 +28,19 @@ class Progress:
     def spoken_tokens(self) -> int:
         return usage.estimated(0, self.spoken).completion_tokens
 
-    def see(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """Take in a streamed event; the choices to hand over.
+    def see(self, event: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Take in a streamed event, None for the end mark; the choices to hand over.
 
         Usage is cumulative, so the last report counts. What follows the first finish is ignored.
         """
+        if event is None:
+            return [wire.finishing_choice(self.finish_reason)] if self._end() else []
         self._see_head(event)
         if self.finish_reason:
             return []
         choices = wire.chunk_choices(event)
         for choice in choices:
-            self.spoken += wire.spoken_bytes(choice["delta"])
+            self._see_part(choice["delta"])
             self._see_finish(choice)
         return choices
 
@@ -45,12 +48,11 @@ class Progress:
         """Take in a JSON answer."""
         self._see_head(answer)
         self.whole = answer
-        self.ended = True
         choices = answer.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
                 raise self._failed("sent a completion without a message")
-            self.spoken += wire.spoken_bytes(choice["message"])
+            self._see_part(choice["message"])
             self._see_finish(
                 {
                     **choice,
@@ -58,6 +60,7 @@ class Progress:
                     "native_finish_reason": choice.get("finish_reason"),
                 }
             )
+        self._end()
 
     def check(self, *, left: bool) -> None:
         """Raises AttemptFailed for an answer that is empty, broken off, or ended in an error."""
@@ -100,6 +103,19 @@ class Progress:
             self.reported = event["usage"]
         if not self.upstream_id and isinstance(event.get("id"), str):
             self.upstream_id = event["id"][:200].replace("\x00", "")
+
+    def _see_part(self, part: dict[str, Any]) -> None:
+        self.spoken += wire.spoken_bytes(part)
+        if part.get("tool_calls"):
+            self._called = True
+
+    def _end(self) -> bool:
+        """The answer is whole; whether it said something and its provider not how it finished."""
+        self.ended = True
+        is_unsaid = bool(self.spoken) and not self.finish_reason
+        if is_unsaid:
+            self.finish_reason = "tool_calls" if self._called else "stop"
+        return is_unsaid
 
     def _see_finish(self, choice: dict[str, Any]) -> None:
         if choice["finish_reason"] and not self.finish_reason:

@@ -235,11 +235,10 @@ class Exchange:
         async with aclosing(answer.events()) as batches:
             async for batch in batches:
                 for event in batch:
-                    if event is None:
-                        progress.ended = True
-                        break
                     if choices := progress.see(event):
                         held_back.append(streaming.event(shape.chunk(choices)))
+                    if progress.ended:
+                        break
                 # A role without a word is no answer yet: until there is one, another may answer.
                 is_answer = progress.spoken or progress.finish_reason
                 if held_back and (is_answer or len(held_back) >= MOST_HELD_BACK):
@@ -309,7 +308,8 @@ class Exchange:
                 decision.receipt, decision.offers, self._progress.offer, attempt
             )
         if not self._completion.stream:
-            answer = shape.answer(self._progress.whole, reported)
+            progress = self._progress
+            answer = shape.answer(progress.whole, reported, progress.finish_reason)
             return streaming.dump(answer | extra)
         return streaming.event(shape.usage_chunk(reported, **extra)) + streaming.END
 

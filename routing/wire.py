@@ -142,8 +142,13 @@ class Shape:
         chunk = {"object": "chat.completion.chunk", **self._head}
         self._chunk = orjson.dumps(chunk).removesuffix(b"}") + b',"choices":'
 
-    def answer(self, upstream: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
-        choices = [_answer_choice(choice) for choice in upstream.get("choices") or []]
+    def answer(
+        self, upstream: dict[str, Any], usage: dict[str, Any], finish_reason: str
+    ) -> dict[str, Any]:
+        """The JSON of a whole answer; its finish reason where its provider left one out."""
+        choices = [
+            _answer_choice(choice, finish_reason) for choice in upstream.get("choices") or []
+        ]
         fingerprint = upstream.get("system_fingerprint")
         body = {"object": "chat.completion", **self._head, "choices": choices}
         return body | {"system_fingerprint": fingerprint, "usage": usage}
@@ -166,15 +171,23 @@ class Shape:
 def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
     """A JSON answer as the one event of a stream."""
     choices = answer.get("choices")
-    found = (
-        [choice for choice in choices if isinstance(choice, dict)]
-        if isinstance(choices, list)
-        else []
-    )
-    deltas = [{**choice, "delta": choice.get("message")} for choice in found]
-    for delta in deltas:
-        delta.pop("message", None)
-    return answer | {"choices": deltas}
+    return answer | {
+        "choices": [
+            {name: value for name, value in choice.items() if name != "message"}
+            | {"delta": _numbered(choice["message"])}
+            for choice in (choices if isinstance(choices, list) else [])
+            if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        ]
+    }
+
+
+def _numbered(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as a delta, whose calls have an index."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    known = [call for call in calls if isinstance(call, dict)]
+    return message | {"tool_calls": [{"index": at} | call for at, call in enumerate(known)]}
 
 
 def metadata(
@@ -213,33 +226,43 @@ ROUTER_STAGE = (
 )
 
 
-def _answer_choice(choice: dict[str, Any]) -> dict[str, Any]:
+def _answer_choice(choice: dict[str, Any], otherwise: str) -> dict[str, Any]:
     """A choice with what strict clients insist on and not every provider sends."""
-    message = _repeatable({"role": "assistant", **choice["message"]})
-    return _choice({**choice, "message": message})
+    found = _choice(choice, "message", {"role": "assistant", **choice["message"]})
+    return found | {"finish_reason": found["finish_reason"] or otherwise}
 
 
-def _choice(choice: Any) -> dict[str, Any]:
+def _choice(choice: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
     native = choice.get("finish_reason")
     return {
         "index": 0,
         "logprobs": None,
         **choice,
+        name: _repeatable(part),
         "finish_reason": finish_reason(native),
         "native_finish_reason": choice.get("native_finish_reason") or native,
     }
 
 
 def chunk_choices(upstream: dict[str, Any]) -> list[dict[str, Any]]:
-    """The choices of a streamed event with both finish reasons; anything else is dropped."""
+    """The choices of a streamed event with both finish reasons; anything else is dropped.
+
+    Some say how they finished without a delta.
+    """
     choices = upstream.get("choices")
     if not isinstance(choices, list):
         return []
     return [
-        _choice({**choice, "delta": _repeatable(choice["delta"])})
+        _choice(choice, "delta", delta)
         for choice in choices
-        if isinstance(choice, dict) and isinstance(choice.get("delta"), dict)
+        if isinstance(choice, dict) and isinstance(delta := choice.get("delta") or {}, dict)
     ]
+
+
+def finishing_choice(finish_reason: str) -> dict[str, Any]:
+    """The finish of a stream whose provider said none: SDKs fail on an answer without."""
+    finish = {"finish_reason": finish_reason, "native_finish_reason": None}
+    return {"index": 0, "logprobs": None, "delta": {}, **finish}
 
 
 def _repeatable(part: dict[str, Any]) -> dict[str, Any]:

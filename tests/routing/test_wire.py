@@ -9,7 +9,7 @@ from routing import pricing, wire
 from routing.catalog import Offer
 from routing.usage import Usage
 from tests.conftest import Api, FakeProvider, chunk, completion_json, events_of, usage_chunk
-from tests.routing.stories import auto, offer
+from tests.routing.stories import auto, offer, row_of
 from tests.routing.values import make_completion, make_offer, make_rates
 
 TOOL = {"type": "function", "function": {"name": "look_up"}}
@@ -253,6 +253,72 @@ async def test_an_answer_that_ends_in_an_error_is_insured(api: Api, provider: Fa
     last = events_of(response)[-2]
     assert (last["error"]["code"], last["choices"][0]["finish_reason"]) == (502, "error")
     assert (row.status, row.cost, row.cost_lines[-1]["class"]) == ("failed", 0, "insurance")
+
+
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def finishes(events: list[Any]) -> list[str]:
+    choices = [event["choices"][0] for event in events[:-1]]
+    return [one["finish_reason"] for one in choices if one["finish_reason"] is not None]
+
+
+@pytest.mark.parametrize("last", [{}, {"delta": None}])
+async def test_a_finish_without_a_delta_is_a_finish(
+    api: Api, provider: FakeProvider, last: dict[str, Any]
+) -> None:
+    await offer(api, {})
+    ending = {"choices": [last | {"index": 0, "finish_reason": "max_tokens"}]}
+    provider.reply(events=[chunk("Hi"), ending, usage_chunk(), "[DONE]"])
+
+    events = events_of(await api.complete("Hello", stream=True))
+
+    assert finishes(events) == ["length"]
+    assert events[1]["choices"][0]["delta"] == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [({"content": "Hi"}, "stop"), ({"content": None, "tool_calls": [CALL]}, "tool_calls")],
+)
+@pytest.mark.parametrize("mode", ["stream", "json", "json for a stream"])
+async def test_an_answer_that_ends_without_a_finish_gets_one(
+    api: Api, provider: FakeProvider, said: dict[str, Any], finish: str, mode: str
+) -> None:
+    await offer(api, {})
+    part = {"index": 0, "finish_reason": None}
+    reply = {"json": completion_json(choices=[part | {"message": said}])}
+    stream = {"events": [{"choices": [part | {"delta": said}]}, usage_chunk(), "[DONE]"]}
+    provider.reply(**stream if mode == "stream" else reply)
+
+    response = await api.complete("Hello", stream=mode != "json")
+
+    told = [response.json()["choices"][0]["finish_reason"]] if mode == "json" else None
+    assert (told or finishes(events_of(response))) == [finish]
+    assert (await row_of(response)).finish_reason == finish
+
+
+async def test_the_calls_of_json_for_a_stream_are_numbered(
+    api: Api, provider: FakeProvider
+) -> None:
+    await offer(api, {})
+    message = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL | {"id": "call_2"}]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    provider.reply(json=completion_json(choices=[choice]))
+
+    events = events_of(await api.complete("Hello", stream=True))
+
+    calls = events[0]["choices"][0]["delta"]["tool_calls"]
+    assert [(call["index"], call["id"]) for call in calls] == [(0, "call_1"), (1, "call_2")]
+
+
+async def test_json_without_a_message_is_no_stream(api: Api, provider: FakeProvider) -> None:
+    await offer(api, {})
+    provider.reply(json=completion_json(choices=[{"index": 0, "finish_reason": "stop"}]))
+
+    response = await api.complete("Hello", stream=True)
+
+    assert response.status_code == 502
 
 
 @pytest.mark.parametrize("stream", [False, True])
