@@ -228,7 +228,23 @@ async def test_a_long_prompt_is_charged_at_its_own_rate(api: Api, provider: Fake
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_empty_answer_costs_nothing(
+async def test_an_empty_answer_that_finished_costs_its_prompt(
+    api: Api, provider: FakeProvider, stream: bool
+) -> None:
+    await offer(api, {})
+    empty = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 0}
+    reply = {"events": [chunk("", "stop"), usage_chunk(**usage), "[DONE]"]} if stream else {}
+    provider.reply(**reply or {"json": completion_json(choices=[empty], usage=usage)})
+
+    response = await api.complete("Hello", stream=stream)
+
+    row = await row_of(response)
+    assert (row.status, row.cost) == ("completed", Decimal("0.00001"))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_is_empty_and_unfinished_costs_nothing(
     api: Api, provider: FakeProvider, stream: bool
 ) -> None:
     await offer(api, {})
