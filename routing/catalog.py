@@ -61,6 +61,13 @@ class Offer:
         return self.max_output_tokens or self.context_length
 
     @property
+    def request_price(self) -> Decimal:
+        """USD for a request, whatever its length."""
+        # A model with web_search_options searches at every request, asked or not.
+        always_searches = "web_search_options" in self.supported_parameters
+        return self.rates.request + (self.rates.web_search if always_searches else 0)
+
+    @property
     def usual_context(self) -> int:
         """Its context, or where a long prompt begins to be dearer."""
         dearer_over = self.rates.long_context_over

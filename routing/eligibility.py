@@ -149,7 +149,7 @@ def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> O
             "million tokens",
             preferences.max_completion_price,
         ),
-        ("request", rates.request, "request", preferences.max_request_price),
+        ("request", offer.request_price, "request", preferences.max_request_price),
     )
     for name, price, unit, ceiling in ceilings:
         if ceiling is not None and price > ceiling:

@@ -99,12 +99,9 @@ def _within_patterns(
 
 def _candidate(offer: Offer, *, is_long: bool) -> Candidate:
     rates = offer.rates.for_long_prompt() if is_long else offer.rates
-    # A model with web_search_options searches at every request, asked or not.
-    always_searches = "web_search_options" in offer.supported_parameters
-    search = rates.web_search if always_searches else 0
     return Candidate(
         slug=offer.model,
         prompt_price=float(rates.prompt),
         completion_price=float(rates.completion),
-        request_price=float(rates.request + search),
+        request_price=float(offer.request_price),
     )

@@ -230,6 +230,25 @@ def test_a_ceiling_on_requests_is_in_dollars_each() -> None:
 
 
 @pytest.mark.parametrize(
+    ("parameters", "ceiling", "reason"),
+    [
+        ({"web_search_options"}, "0.011", "max_price"),
+        ({"web_search_options"}, "0.012", ""),
+        ({"tools"}, "0.007", ""),
+    ],
+)
+def test_a_ceiling_on_requests_holds_for_the_search_of_who_always_searches(
+    parameters: set[str], ceiling: str, reason: str
+) -> None:
+    rates = make_rates(request="0.007", web_search="0.005")
+    offer = make_offer(rates=rates, supported_parameters=frozenset(parameters))
+
+    found = found_for(make_model("a/one", offer), provider={"max_price": {"request": ceiling}})
+
+    assert reason_of(found) == reason
+
+
+@pytest.mark.parametrize(
     ("name", "ceiling", "told"),
     [
         ("prompt", 0.1, "prompt price of $1.25 per million tokens exceeds the max_price of $0.1."),
