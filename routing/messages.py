@@ -26,6 +26,8 @@ SAID_INSTEAD = {
 NO_ARGUMENTS = "{}"
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+# Common, and no registered type: providers know it by the other name.
+KNOWN_AS = {"image/jpg": "image/jpeg"}
 
 
 def check(messages: Any) -> list[dict[str, Any]]:
@@ -48,18 +50,41 @@ def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages without our own extension, the `model` of an assistant message.
 
     Calls get what their clients may leave out and providers ask for: a type, and arguments.
+    Images go by the type that providers know.
     """
-    return [
-        _sent(message) if "model" in message or message.get("tool_calls") else message
-        for message in messages
-    ]
+    return [_sent(message) if _is_odd(message) else message for message in messages]
+
+
+def _is_odd(message: dict[str, Any]) -> bool:
+    """Whether it is more than a role and a text, as nearly all messages are."""
+    return len(message) > 2 or not isinstance(message.get("content"), str)
 
 
 def _sent(message: dict[str, Any]) -> dict[str, Any]:
     sent = {key: value for key, value in message.items() if key != "model"}
     if calls := message.get("tool_calls"):
         sent["tool_calls"] = [_sent_call(call) for call in calls]
+    if isinstance(content := message.get("content"), list):
+        sent["content"] = [_sent_part(part) for part in content]
     return sent
+
+
+def _sent_part(part: dict[str, Any]) -> dict[str, Any]:
+    if part["type"] != "image_url":
+        return part
+    value = part["image_url"]
+    is_object = isinstance(value, dict)
+    url = _sent_image(value["url"] if is_object else value)
+    return part | {"image_url": value | {"url": url} if is_object else url}
+
+
+def _sent_image(url: str) -> str:
+    if not url.startswith("data:"):
+        return url
+    comma = url.index(",")
+    media_type = _media_type(url[:comma])
+    known = f"data:{KNOWN_AS.get(media_type, media_type)};base64"
+    return url if url[:comma] == known else known + url[comma:]
 
 
 def _sent_call(call: dict[str, Any]) -> dict[str, Any]:
@@ -171,8 +196,8 @@ def _check_address(field: str, value: Any, error_type: str, media_types: tuple[s
 
 def _check_data_url(field: str, url: str, error_type: str, media_types: tuple[str, ...]) -> None:
     head, comma, data = url.partition(",")
-    media_type, _, encoding = head.removeprefix("data:").partition(";")
-    if not comma or encoding != "base64" or not _is_one_of(media_type, media_types):
+    is_known = _is_one_of(_media_type(head), media_types)
+    if not comma or not head.endswith(";base64") or not is_known:
         accepted = ", ".join(media_types)
         raise InvalidRequest(
             f"{field}.url must be a base64 data URL of type {accepted}, not {head[:60]!r}.",
@@ -184,9 +209,14 @@ def _check_data_url(field: str, url: str, error_type: str, media_types: tuple[st
         raise InvalidRequest(message, error_type=error_type, param=f"{field}.url")
 
 
+def _media_type(head: str) -> str:
+    """What the beginning of a data URL says of its type, without parameters."""
+    return head.removeprefix("data:").partition(";")[0].lower()
+
+
 def _is_one_of(media_type: str, accepted: tuple[str, ...]) -> bool:
     """Whether it is one of these types, or of a kind such as video/."""
-    kind = media_type.lower()
+    kind = KNOWN_AS.get(media_type, media_type)
     return any(kind == one or (one.endswith("/") and kind.startswith(one)) for one in accepted)
 
 

@@ -136,6 +136,35 @@ def test_a_good_message_passes_untouched(value: list[dict[str, Any]]) -> None:
     assert messages.check(value) == value
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("data:image/jpg;base64,AAAA", "data:image/jpeg;base64,AAAA"),
+        ("data:image/png;charset=utf-8;base64,AAAA", "data:image/png;base64,AAAA"),
+        ("data:IMAGE/JPG;a=b;c=d;base64,AAAA", "data:image/jpeg;base64,AAAA"),
+        ("data:image/png;base64,AAAA", "data:image/png;base64,AAAA"),
+        ("https://example.com/a.jpg", "https://example.com/a.jpg"),
+    ],
+)
+@pytest.mark.parametrize("as_object", [True, False])
+def test_an_image_is_sent_by_the_name_that_providers_know(
+    sent: str, read: str, as_object: bool
+) -> None:
+    def picture(url: str) -> list[dict[str, Any]]:
+        value = {"url": url, "detail": "low"} if as_object else url
+        return user([{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": value}])
+
+    found = messages.upstream(messages.check(picture(sent)))
+
+    assert found == picture(read)
+
+
+def test_parameters_of_a_video_are_accepted() -> None:
+    url = "data:video/mp4;codecs=avc1;base64,AAAA"
+
+    messages.check(user([{"type": "video_url", "video_url": {"url": url}}]))
+
+
 ADDRESSES = ["file:///etc/passwd", "ftp://example.com/a", "gopher://example.com", "//example.com"]
 ADDRESSES += ["javascript:alert(1)", "https://example.com/" + "a" * 2_000_000, "example.com/a.png"]
 ADDRESSES += ["http://127.0.0.1/a", "http://169.254.169.254/latest", "http://[::ffff:7f00:1]/"]
@@ -163,6 +192,9 @@ def test_an_address_that_is_not_public_is_no_image(url: str) -> None:
         ("data:text/html;base64,AAAA", "unsupported_image_format"),
         ("data:video/jpeg;base64,AA,AA,AA", "unsupported_image_format"),
         ("data:image/png,AAAA", "unsupported_image_format"),
+        ("data:image/png;charset=utf-8,AAAA", "unsupported_image_format"),
+        ("data:image/png;base64;charset=utf-8,AAAA", "unsupported_image_format"),
+        ("data:image/pngbase64,AAAA", "unsupported_image_format"),
         ("data:", "unsupported_image_format"),
         ("", "invalid_image"),
     ],
