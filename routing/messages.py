@@ -50,7 +50,8 @@ def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages without our own extension, the `model` of an assistant message.
 
     Calls get what their clients may leave out and providers ask for: a type, and arguments.
-    Images go by the type that providers know.
+    Images go by the type that providers know. SDKs send null for what their answers did not have,
+    which some providers refuse; only as content it says something.
     """
     return [_sent(message) if _is_odd(message) else message for message in messages]
 
@@ -61,7 +62,11 @@ def _is_odd(message: dict[str, Any]) -> bool:
 
 
 def _sent(message: dict[str, Any]) -> dict[str, Any]:
-    sent = {key: value for key, value in message.items() if key != "model"}
+    sent = {
+        key: value
+        for key, value in message.items()
+        if key == "content" or (key != "model" and value is not None)
+    }
     if calls := message.get("tool_calls"):
         sent["tool_calls"] = [_sent_call(call) for call in calls]
     if isinstance(content := message.get("content"), list):

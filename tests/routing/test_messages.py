@@ -165,6 +165,28 @@ def test_parameters_of_a_video_are_accepted() -> None:
     messages.check(user([{"type": "video_url", "video_url": {"url": url}}]))
 
 
+@pytest.mark.parametrize(
+    ("message", "sent"),
+    [
+        (
+            {"role": "assistant", "content": "x", "refusal": None, "tool_calls": None},
+            {"role": "assistant", "content": "x"},
+        ),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [CALL], "audio": None},
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        ),
+        (
+            {"role": "assistant", "content": None, "refusal": "No", "function_call": None},
+            {"role": "assistant", "content": None, "refusal": "No"},
+        ),
+        ({"role": "user", "content": "x", "name": None}, {"role": "user", "content": "x"}),
+    ],
+)
+def test_null_is_not_sent_on_but_as_content(message: Any, sent: Any) -> None:
+    assert messages.upstream([message]) == [sent]
+
+
 ADDRESSES = ["file:///etc/passwd", "ftp://example.com/a", "gopher://example.com", "//example.com"]
 ADDRESSES += ["javascript:alert(1)", "https://example.com/" + "a" * 2_000_000, "example.com/a.png"]
 ADDRESSES += ["http://127.0.0.1/a", "http://169.254.169.254/latest", "http://[::ffff:7f00:1]/"]
