@@ -39,6 +39,8 @@ class Pin:
     explicit: bool
     # Who names a model is pinned to its endpoints alone, never to a fallback model.
     only: str = ""
+    # The model is followed, but this one request rules its pinned endpoint out.
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def _pin(question: Question, draft: Draft, key: str, pinned: Pinned | None) -> P
     named = question.process.snapshot.catalogue.find(completion.requested)
     only = named.slug if named else ""
     state = "off" if completion.provider.order else _pin_state(pinned, draft, only)
-    return Pin(key, pinned, state, completion.session.explicit, only)
+    elsewhere = state == "followed" and _is_ruled_out(question, draft, pinned)
+    return Pin(key, pinned, state, completion.session.explicit, only, elsewhere)
 
 
 def _pin_state(pinned: Pinned | None, draft: Draft, only: str) -> str:
@@ -191,6 +194,18 @@ def _pin_state(pinned: Pinned | None, draft: Draft, only: str) -> str:
         return "dropped"
     eligible = pinned.model in draft.offers and pinned.model == (only or pinned.model)
     return "followed" if eligible else "ineligible"
+
+
+def _is_ruled_out(question: Question, draft: Draft, pinned: Pinned | None) -> bool:
+    """Whether the pinned endpoint could be called, but not for what this request asks."""
+    model = question.process.snapshot.catalogue.find(pinned.model) if pinned else None
+    if pinned is None or model is None:
+        return False
+    known, eligible = (
+        any(offer.id == pinned.endpoint_id for offer in offers)
+        for offers in (model.offers, draft.offers[pinned.model])
+    )
+    return known and not eligible
 
 
 def _followed(question: Question, draft: Draft, pin: Pin) -> Pinned | None:

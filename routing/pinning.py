@@ -14,15 +14,17 @@ def pin_statements(
 ) -> tuple[Statement, ...]:
     """Statements that ride with the settlement of a success; an error has none.
 
-    Every success refreshes a live pin. An explicit session is pinned by its first success; a
-    fingerprint once the provider's cache was used and reading it is cheaper than the prompt.
+    Every success refreshes a live pin; one that this request alone could not follow stays. An
+    explicit session is pinned by its first success; a fingerprint once the provider's cache was
+    used and reading it is cheaper than the prompt.
     """
     pin = decision.pin
     served = Pinned(offer.model, offer.id)
     if pin.state == "off":
         return ()
     is_fallback = bool(pin.only) and offer.model != pin.only
-    if pin.state == "ineligible" or decision.housekeeping or is_fallback:
+    is_for_once = pin.state == "ineligible" or pin.elsewhere or is_fallback
+    if is_for_once or decision.housekeeping:
         return (sticky.refresh(pin.key),) if pin.pinned is not None else ()
     if pin.state == "followed" or pin.explicit or _uses_cache(offer, usage):
         return (sticky.pin(pin.key, account, served, pin.pinned),)
