@@ -21,6 +21,7 @@ CLIENT_ERRORS = frozenset({400, 413, 422})
 
 # What a client is told to wait where no provider says.
 DEFAULT_WAITS = {429: 1, 503: 2}
+ONE_WAITS = "The provider asks to wait"
 LONGEST_RETRY_AFTER = 3600
 LONGEST_NUMBER = 6
 KNOWN_CODES = ("context_length_exceeded", "invalid_image", "content_policy_violation")
@@ -139,8 +140,8 @@ def of_status(
             refusal=refusal,
         )
     if status == 429:
-        message = "Every provider asks to wait"
-        kind = (429, "rate_limit_exceeded", f"{message}; try again in {wait or 1} s.")
+        message = f"{ONE_WAITS}; try again in {wait or 1} s."
+        kind = (429, "rate_limit_exceeded", message)
         return AttemptFailed(*kind, http_status=http_status, retry_after=wait)
     if status in (503, 529):
         kind = (503, "provider_overloaded", f"Provider returned error {status}: overloaded.")
@@ -186,8 +187,11 @@ def told(failures: Sequence[AttemptFailed], offers: Sequence[Offer]) -> errors.A
     else:
         last, offer = [one for one in tried if one[0].status != 429][-1]
     name, refusal = offer.provider_name, last.refusal
+    message = last.message
+    if last.status == 429 and len({offer.provider_name for _, offer in tried}) > 1:
+        message = message.replace(ONE_WAITS, "Every provider asks to wait")
     kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
-    error = kind(last.message.replace("The provider", f"The provider {name}"))
+    error = kind(message.replace("The provider", f"The provider {name}"))
     error.error_type = last.error_type
     error.retry_after = last.retry_after or DEFAULT_WAITS.get(last.status)
     said = {"provider_name": name, "param": refusal.param, "raw": refusal.words}

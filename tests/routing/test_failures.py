@@ -78,6 +78,19 @@ def test_an_error_names_the_provider_of_each_attempt() -> None:
     }
 
 
+def wait(seconds: int | None) -> AttemptFailed:
+    return of_status(429, http_status=429, retry_after=seconds)
+
+
+def test_who_asks_to_wait_is_named_where_it_is_one() -> None:
+    alone = told([wait(7)], [DEMO, make_offer(provider_name="B")])
+    twice = told([wait(9), wait(7)], [DEMO, DEMO])
+    every = told([wait(9), wait(None)], [DEMO, make_offer(provider_name="B")])
+
+    assert alone.message == twice.message == "The provider Demo asks to wait; try again in 7 s."
+    assert every.message == "Every provider asks to wait; try again in 1 s."
+
+
 async def test_why_a_request_was_refused_is_for_its_sender_alone(
     api: Api, provider: FakeProvider
 ) -> None:
