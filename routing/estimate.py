@@ -154,20 +154,20 @@ def refusal(refused: BudgetExceeded, wanted: Budget) -> errors.ApiError:
             retry_after=RETRY_SECONDS,
             limit_source="in_flight_budget",
         )
-    amounts = (
-        f"${refused.left:.6f} is left, and the dearest endpoint that may be tried can cost "
-        f"${wanted.minimum:.6f}"
-        if refused.left
-        else "nothing is left"
-    )
-    cheaper = "send a smaller max_tokens, or allow cheaper models alone"
+    if refused.left > 0:
+        amounts = (
+            f"${refused.left:.6f} is left, and the dearest endpoint that may be tried can cost "
+            f"${wanted.minimum:.6f}"
+        )
+        cheaper = ", send a smaller max_tokens, or allow cheaper models alone."
+    else:
+        amounts, cheaper = "nothing is left", "."
     if refused.owner.startswith("key:"):
         return errors.KeyLimitExceeded(
-            f"Key limit exceeded ({refused.kind} limit): {amounts}. Raise the key's limit, "
-            f"{cheaper}.",
+            f"Key limit exceeded ({refused.kind} limit): {amounts}. Raise the key's limit{cheaper}",
             limit_source="key",
         )
     return errors.OutOfCredit(
-        f"Insufficient credit: {amounts}. Ask the operator for more, {cheaper}.",
+        f"Insufficient credit: {amounts}. Ask the operator for more{cheaper}",
         limit_source="user",
     )

@@ -134,6 +134,24 @@ def test_who_cannot_pay_is_told_why(
     assert (error.retry_after is not None) is in_flight
 
 
+@pytest.mark.parametrize(
+    ("owner", "left", "advice"),
+    [
+        ("key:1", "0", "nothing is left. Raise the key's limit."),
+        ("key:1", "-0.25", "nothing is left. Raise the key's limit."),
+        ("user:1", "0", "nothing is left. Ask the operator for more."),
+        ("key:1", "0.5", "Raise the key's limit, send a smaller max_tokens, or allow cheaper"),
+        ("user:1", "0.5", "Ask the operator for more, send a smaller max_tokens, or allow cheaper"),
+    ],
+)
+def test_who_has_nothing_left_is_told_what_would_help(owner: str, left: str, advice: str) -> None:
+    refused = BudgetExceeded(owner, "monthly", Decimal(left), in_flight=False)
+
+    error = estimate.refusal(refused, estimate.Budget(Decimal(2), Decimal(1), Decimal(1)))
+
+    assert advice in error.message
+
+
 async def limited(api: Api, **fields: Any) -> tuple[int, str]:
     key, secret = await in_db(make_secret)(**fields)
     return key.pk, secret
