@@ -48,6 +48,7 @@ class GenerationView(APIView):
 
 
 def generation_entry(generation: Generation) -> dict[str, Any]:
+    first, whole = generation.first_token_ms, generation.latency_ms
     is_router = generation.requested_model.startswith("openrouter/")
     return dict.fromkeys(UNKNOWN) | {
         "id": generation.id,
@@ -62,8 +63,8 @@ def generation_entry(generation: Generation) -> dict[str, Any]:
         "streamed": generation.streamed,
         "cancelled": generation.status == Generation.Status.CANCELLED,
         "provider_name": generation.provider or None,
-        "latency": generation.first_token_ms or generation.latency_ms,
-        "generation_time": generation.latency_ms,
+        "latency": whole if first is None else first,
+        "generation_time": whole,
         "finish_reason": generation.finish_reason or None,
         "native_finish_reason": generation.native_finish_reason or None,
         "tokens_prompt": generation.prompt_tokens,

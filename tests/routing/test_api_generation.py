@@ -57,6 +57,13 @@ def test_a_generation_says_what_was_asked_and_what_answered(caller: Caller) -> N
     assert entry["created_at"].endswith("+00:00")
 
 
+@pytest.mark.parametrize(("first_token_ms", "latency"), [(0, 0), (300, 300), (None, 900)])
+def test_latency_is_that_of_the_first_token_where_there_was_one(
+    caller: Caller, first_token_ms: int | None, latency: int
+) -> None:
+    assert caller.entry(first_token_ms=first_token_ms)["latency"] == latency
+
+
 def test_a_direct_slug_has_no_router(caller: Caller) -> None:
     assert caller.entry(requested_model="anthropic/claude-haiku-4.5")["router"] is None
 
