@@ -76,12 +76,23 @@ def plugin(plugins: Any) -> PluginRequest:
         return NO_PLUGIN
     if not isinstance(plugins, list):
         fields.refuse("plugins", plugins, "an array of plugin objects")
-    found = [_plugin(f"plugins[{index}]", entry) for index, entry in enumerate(plugins)]
+    found = [
+        _plugin(f"plugins[{index}]", entry)
+        for index, entry in enumerate(plugins)
+        if not _is_another_switched_off(entry)
+    ]
     if len(found) > 1:
         raise InvalidRequest(
             "plugins names the auto-router twice; send one entry.", param="plugins"
         )
     return found[0] if found else PluginRequest()
+
+
+def _is_another_switched_off(entry: Any) -> bool:
+    """Whether it is a plugin that we do not have, which the request does not want."""
+    if not isinstance(entry, dict) or entry.get("enabled") is not False:
+        return False
+    return isinstance(entry.get("id"), str) and entry["id"] not in PLUGIN_IDS
 
 
 def _plugin(field: str, entry: Any) -> PluginRequest:

@@ -85,6 +85,8 @@ PLUGINS = [
     *[bad("plugins", value) for value in ({}, "x", 5, [None], [5], [{}], [{"id": 5}], [[]])],
     bad("plugins", [{"id": "auto-rooter"}], "plugins[0].id"),
     bad("plugins", [{"id": "auto-router"}] * 2, "twice"),
+    bad("plugins", [{"id": "web"}], "plugins[0].id"),
+    good("plugins", [{"id": "web", "enabled": False}]),
     *[plugin("enabled", enabled=value) for value in ("yes", 0, 1, None)],
     plugin("allowed_model", allowed_model=["anthropic/*"]),
     *[plugin("cost_quality_tradeoff", cost_quality_tradeoff=value)

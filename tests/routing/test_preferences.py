@@ -30,6 +30,9 @@ def refused(value: Any) -> InvalidRequest:
         ([{}], "plugins[0].id"),
         ([{"id": 5}], "plugins[0].id"),
         ([{"id": "auto-rooter"}], "plugins[0].id"),
+        *[([{"id": "web", "enabled": value}], "plugins[0].id") for value in (True, None, 0, "no")],
+        ([{"id": 5, "enabled": False}], "plugins[0].id"),
+        ([{"enabled": False}], "plugins[0].id"),
         ([{"id": "auto-router"}, {"id": "auto-router"}], "plugins"),
     ],
 )
@@ -38,6 +41,14 @@ def test_plugins_are_one_known_entry(plugins: Any, named: str) -> None:
 
     assert error.metadata["param"] == named
     assert named in error.message
+
+
+def test_a_plugin_that_is_switched_off_may_be_unknown() -> None:
+    off = {"id": "web", "enabled": False, "max_results": 3}
+    router = {"id": "auto-router", "cost_quality_tradeoff": 3}
+
+    assert preferences.plugin([off]) == PluginRequest()
+    assert preferences.plugin([off, router, off]).tradeoff == 3
 
 
 @pytest.mark.parametrize(
