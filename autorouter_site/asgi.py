@@ -14,10 +14,13 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
-from autorouter_site import guard, listening, watchdog  # noqa: E402 - Django must be set up first
+from autorouter_site import guard, listening, unavailable, watchdog  # noqa: E402 - Django must be set up first
+from autorouter_site.health import PROBES  # noqa: E402
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
+from autorouter_site.turns import PLACES, PROBE_PLACES, Turns  # noqa: E402
 from routing import errors  # noqa: E402
 from routing.api.chat import ChatCompletionsView  # noqa: E402
+from routing.api.models import CATALOGUE  # noqa: E402
 from routing.process import Process  # noqa: E402
 from routing.upstream import Upstream  # noqa: E402
 
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 # A test holds that the URLconf sends the same paths to the same view.
 COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
 
+BUSY = errors.Unavailable("The server is busy; try again shortly.")
 
 # Objects made before each generation is looked at: a request leaves no cycles, and a full look
 # stops every stream of the process meanwhile.
@@ -39,6 +43,7 @@ class Application:
         self.process: Process | None = None
         self._stopping: asyncio.Future[None] | None = None
         self._completions = LeanHandler(ChatCompletionsView.as_view())
+        self._turns, self._turns_of_probes = Turns(PLACES), Turns(PROBE_PLACES)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -56,9 +61,19 @@ class Application:
         elif lean:
             await self._completions(scope, receive, send, self.process)
         else:
-            body = guard.CappedBody(receive)
-            await django_application(scope, body.receive, send)
-            await body.answer(send)
+            await self._django(scope, receive, send)
+
+    async def _django(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if self.process is not None:
+            scope = scope | {CATALOGUE: self.process.snapshot.catalogue}
+        body = guard.CappedBody(receive)
+        turns = self._turns_of_probes if scope["path"] in PROBES else self._turns
+        async with turns.take(body) as has_place:
+            if has_place:
+                await django_application(scope, body.receive, send)
+        if not has_place and not body.is_refused:
+            await send_response(unavailable.answer(scope["path"], BUSY), send)
+        await body.answer(send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,6 +1,7 @@
 """Stands in front of Django: caps what a request may be before anything is read or stored."""
 
 import asyncio
+from collections import deque
 from functools import lru_cache
 from typing import Any
 
@@ -48,8 +49,27 @@ class CappedBody:
         self._complete = False
         self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         self._refusal: errors.ApiError | None = None
+        self._ahead: deque[asyncio.Task[dict[str, Any]]] = deque()
 
     async def receive(self) -> dict[str, Any]:
+        """The next message of the client; in turn with what was read ahead."""
+        return await (self._ahead.popleft() if self._ahead else self._next())
+
+    async def client_left(self) -> None:
+        """Returns once the client has left, as far as can be seen without reading a long body."""
+        message = await self._read_ahead()
+        if message["type"] == DISCONNECT["type"]:
+            return
+        if not self._complete:
+            await asyncio.Event().wait()
+        await self._read_ahead()
+
+    async def _read_ahead(self) -> dict[str, Any]:
+        # Never cancelled and asked for again: a message could be lost in between.
+        self._ahead.append(asyncio.create_task(self._next()))
+        return await asyncio.shield(self._ahead[-1])
+
+    async def _next(self) -> dict[str, Any]:
         if self._complete:
             return await self._receive()
         try:
@@ -68,8 +88,14 @@ class CappedBody:
             return message
         return DISCONNECT
 
+    @property
+    def is_refused(self) -> bool:
+        return self._refusal is not None
+
     async def answer(self, send: Send) -> None:
         """Tell the client what was wrong with the body; Django has said nothing then."""
+        for message in self._ahead:
+            message.cancel()
         if self._refusal is not None:
             await _answer(self._refusal, send)
 

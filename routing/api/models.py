@@ -37,6 +37,8 @@ AUTO_ROUTER = {
     "expiration_date": None,
     "links": {"details": f"/api/v1/models/{AUTO}"},
 }
+# Where the server puts the catalogue that its process knows, for a read that costs no query.
+CATALOGUE = "autorouter.catalogue"
 MODALITIES = ("text", "image", "file", "audio", "video")
 PRICE_NAMES = {
     "prompt": "prompt",
@@ -59,7 +61,7 @@ class ModelsView(APIView):
     permission_classes = ()
 
     def get(self, request: Request) -> JsonResponse:
-        catalogue = read_catalogue()
+        catalogue = _catalogue_for(request)
         entries = [_router_entry(catalogue), *map(model_entry, catalogue.models.values())]
         offset = _whole_number(request.query_params, "offset", 0)
         limit = min(_whole_number(request.query_params, "limit", MOST), MOST)
@@ -78,13 +80,19 @@ class ModelView(APIView):
     permission_classes = ()
 
     def get(self, request: Request, slug: str) -> JsonResponse:
-        catalogue = read_catalogue()
+        catalogue = _catalogue_for(request)
         if slug.lower() == AUTO:
             return JsonResponse(_router_entry(catalogue))
         model = catalogue.find(slug)
         if model is None:
             raise NotFound(f"{slug[:LONGEST_SHOWN]} is not a model here; GET /models lists them.")
         return JsonResponse(model_entry(model))
+
+
+def _catalogue_for(request: Request) -> Catalogue:
+    """The process's own catalogue; outside of a server process there is none, and it is read."""
+    scope = getattr(request, "scope", {})
+    return scope.get(CATALOGUE) or read_catalogue()
 
 
 def model_entry(model: Model) -> dict[str, Any]:

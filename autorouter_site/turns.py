@@ -1,0 +1,52 @@
+"""How many requests Django answers at once in this process; the others wait for their turn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from autorouter_site.guard import CappedBody
+
+# Each takes a thread and a connection. With the probes' and the six of the process itself that is
+# 16 a worker, of the 100 that PostgreSQL allows; docs/production.md says so.
+PLACES = 8
+# A probe waits for nobody but other probes.
+PROBE_PLACES = 2
+WAIT_SECONDS = 15.0
+
+
+class Turns:
+    """A few places, taken in the order in which they were asked for."""
+
+    def __init__(self, places: int, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def take(self, body: CappedBody) -> AsyncIterator[bool]:
+        """A place for as long as the context lasts, or False: too late, or its client left."""
+        has_place = await self._wait(body)
+        try:
+            yield has_place
+        finally:
+            if has_place:
+                self._places.release()
+
+    async def _wait(self, body: CappedBody) -> bool:
+        if not self._places.locked():
+            return await self._places.acquire()
+        turn = asyncio.create_task(self._places.acquire())
+        leaving = asyncio.create_task(body.client_left())
+        has_place = False
+        try:
+            await asyncio.wait(
+                (turn, leaving),
+                timeout=self._wait_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            has_place = turn.done()
+        finally:
+            leaving.cancel()
+            # It may have come at the moment at which we were cancelled.
+            if not has_place and not turn.cancel():
+                self._places.release()
+        return has_place
