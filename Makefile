@@ -30,7 +30,9 @@ define install
 endef
 
 # Lets checks read the settings without a database or a secret.
-NO_SECRETS := SECRET_KEY=unused AUTOROUTER_KEY_PEPPER=unused AUTOROUTER_CREDENTIAL_KEYS=1:unused \
+NO_SECRET := unused-unused-unused-unused-unused-unused
+NO_SECRETS := SECRET_KEY=$(NO_SECRET) AUTOROUTER_KEY_PEPPER=$(NO_SECRET) \
+	AUTOROUTER_CREDENTIAL_KEYS=1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
 	DATABASE_URL=postgresql://unused@/unused?host=/nonexistent
 COMPILE := uv pip compile pyproject.toml --quiet --generate-hashes --universal \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header

@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from autorouter_site import bootstrap
@@ -14,4 +15,8 @@ if __name__ == "__main__":
         bootstrap.prepare(sys.argv[2:], os.environ)
     elif sys.argv[1:2] and sys.argv[1] in bootstrap.WITHOUT_DATABASE:
         bootstrap.fill_in(os.environ)
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # It says which variable to set; where in the code it is read helps nobody.
+        sys.exit(str(error))

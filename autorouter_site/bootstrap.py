@@ -33,9 +33,9 @@ SECRETS: dict[str, Callable[[], str]] = {
 # Commands about the engine alone; they run in a fresh checkout.
 WITHOUT_DATABASE = ("train_router", "evaluate_router", "explain_route")
 UNUSED = {
-    "SECRET_KEY": "unused",
-    "AUTOROUTER_KEY_PEPPER": "unused",
-    "AUTOROUTER_CREDENTIAL_KEYS": "1:unused",
+    "SECRET_KEY": "unused" * 6,
+    "AUTOROUTER_KEY_PEPPER": "unused" * 6,
+    "AUTOROUTER_CREDENTIAL_KEYS": f"1:{base64.b64encode(bytes(32)).decode()}",
     "DATABASE_URL": "postgresql://unused@/unused?host=/nonexistent",
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONCE, NONE, SELF
 
+from autorouter_site import required
 from autorouter_site.bootstrap import LOCAL_HOSTS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -16,10 +17,12 @@ VAR_DIR = Path(env.str("AUTOROUTER_VAR_DIR", default=str(BASE_DIR / "var")))
 environ.Env.read_env(VAR_DIR / "env")
 
 # No default: a missing secret must stop the start, not weaken it.
-SECRET_KEY = env.str("SECRET_KEY")
-AUTOROUTER_KEY_PEPPER = env.str("AUTOROUTER_KEY_PEPPER")
+SECRET_KEY = required.secret("SECRET_KEY", env.str("SECRET_KEY"))
+AUTOROUTER_KEY_PEPPER = required.secret("AUTOROUTER_KEY_PEPPER", env.str("AUTOROUTER_KEY_PEPPER"))
 # "version:base64 of 32 bytes", comma separated; the first one encrypts, all decrypt.
-AUTOROUTER_CREDENTIAL_KEYS = env.list("AUTOROUTER_CREDENTIAL_KEYS")
+AUTOROUTER_CREDENTIAL_KEYS = required.key_ring(
+    "AUTOROUTER_CREDENTIAL_KEYS", env.list("AUTOROUTER_CREDENTIAL_KEYS")
+)
 
 DEBUG = False
 ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=[*LOCAL_HOSTS])

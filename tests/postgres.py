@@ -27,7 +27,7 @@ SERVER = EmbeddedPostgres(VAR_DIR, durable=False)
 os.environ["AUTOROUTER_VAR_DIR"] = str(VAR_DIR)
 os.environ["DATABASE_URL"] = os.environ.get("AUTOROUTER_TEST_DATABASE_URL", SERVER.url)
 os.environ["SECRET_KEY"] = "secret-key-of-the-tests-0123456789-0123456789-0123456789"
-os.environ["AUTOROUTER_KEY_PEPPER"] = "pepper-of-the-tests"
+os.environ["AUTOROUTER_KEY_PEPPER"] = "pepper-of-the-tests-0123456789-0123456789"
 os.environ["AUTOROUTER_CREDENTIAL_KEYS"] = f"1:{base64.b64encode(bytes(32)).decode()}"
 
 

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autorouter_site import bootstrap, required
 from autorouter_site.bootstrap import SECRETS
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,63 @@ def test_what_is_missing_stops_the_start_by_its_name(name: str, tmp_path: Path) 
 
     assert started.returncode != 0
     assert f"Set the {name} environment variable" in started.stderr
+
+
+SHORT, GOOD_KEY = "aB3" * 10, base64.b64encode(bytes(32)).decode()
+SHORT_KEY = base64.b64encode(b"twelve bytes").decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SECRET_KEY", "", "SECRET_KEY has 0 characters; it must have 32 or more"),
+        ("SECRET_KEY", " " * 40, "SECRET_KEY has 0 characters"),
+        ("AUTOROUTER_KEY_PEPPER", "", "AUTOROUTER_KEY_PEPPER has 0 characters"),
+        ("AUTOROUTER_KEY_PEPPER", SHORT, "AUTOROUTER_KEY_PEPPER has 30 characters"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", "", "32 bytes in base64; it is empty"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", f"1:{SHORT_KEY}", "entry 1 is something else"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", f"two:{GOOD_KEY}", "entry 1 is something else"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", f"2:{GOOD_KEY},{GOOD_KEY}", "entry 2 is something else"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", f"300:{GOOD_KEY}", "entry 1 is something else"),
+        ("AUTOROUTER_CREDENTIAL_KEYS", f"1:{GOOD_KEY},1:{GOOD_KEY}", "has a version twice"),
+    ],
+)
+def test_a_secret_that_protects_nothing_stops_the_start(
+    tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=os.environ | {"AUTOROUTER_VAR_DIR": str(tmp_path), name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 1
+    assert told in checked.stderr
+    assert name in checked.stderr
+    assert "Traceback" not in checked.stderr
+    assert not [part for part in (SHORT, SHORT_KEY, GOOD_KEY) if part in checked.stderr]
+
+
+def test_each_credential_key_has_its_version() -> None:
+    entries = [f"2:{GOOD_KEY}", f" 1:{GOOD_KEY}"]
+
+    assert required.key_ring("X", entries) == entries
+
+
+def test_what_stands_in_for_secrets_is_taken_by_the_settings(tmp_path: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, "-c", "import autorouter_site.settings"],
+        cwd=ROOT,
+        env=bootstrap.UNUSED | {"AUTOROUTER_VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.fixture
