@@ -3,6 +3,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,3 +33,12 @@ def test_the_request_of_the_readme_says_first_where_its_key_comes_from() -> None
     before, _, _ = readme.partition("$AUTOROUTER_KEY")
 
     assert re.search(r"^    export AUTOROUTER_KEY=sk-ar-", before, re.MULTILINE)
+
+
+def test_the_documented_proxy_takes_our_largest_body_and_stores_none() -> None:
+    nginx = (ROOT / "docs/production.md").read_text()
+
+    (megabytes,) = re.findall(r"^    client_max_body_size (\d+)m;$", nginx, re.MULTILINE)
+
+    assert int(megabytes) * 1024 * 1024 > settings.AUTOROUTER_MAX_BODY_BYTES
+    assert "    proxy_request_buffering off;\n    proxy_buffering off;\n" in nginx
