@@ -5,14 +5,14 @@ Rows copy slugs and names as text, so that the log stays true when the catalogue
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Max, Q, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Now, TruncDate
 
 
 def money(**options: Any) -> models.DecimalField:
@@ -51,6 +51,17 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
     def open(self) -> "GenerationQuerySet":
         return self.filter(status=Generation.Status.OPEN)
+
+    def finished(self) -> "GenerationQuerySet":
+        return self.exclude(status=Generation.Status.OPEN)
+
+    def failed(self) -> "GenerationQuerySet":
+        """Rows that failed or were cut off; generation_errors finds the newest of them."""
+        return self.filter(status__in=Generation.ERRORS)
+
+    def older_than(self, age: timedelta) -> "GenerationQuerySet":
+        """Rows that began so long ago, the oldest first."""
+        return self.filter(created_at__lt=Now() - age).order_by("created_at")
 
     def open_of(self, workers: Iterable[int]) -> "GenerationQuerySet":
         return self.open().filter(worker__in=list(workers))
@@ -198,6 +209,12 @@ class Generation(models.Model):
             models.Index(
                 fields=["worker"], condition=Q(status="open"), name="generation_open_by_worker"
             ),
+            models.Index(
+                F("created_at").desc(),
+                F("id").desc(),
+                condition=Q(status__in=("failed", "interrupted")),
+                name="generation_errors",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -301,6 +318,10 @@ class SpendQuerySet(models.QuerySet["Spend"]):
         spent = dict(self.in_periods(list(periods.values())).values_list("period", "spent"))
         return {kind: spent.get(period, Decimal(0)) for kind, period in periods.items()}
 
+    def over(self, age: timedelta) -> "SpendQuerySet":
+        """Rows of periods that nothing was counted in for so long, and nothing holds."""
+        return self.filter(updated_at__lt=Now() - age, reserved=0).exclude(period="total")
+
     def in_periods(self, periods: Sequence[str]) -> "SpendQuerySet":
         return self.filter(period__in=periods)
 
@@ -341,6 +362,9 @@ class RejectionQuerySet(models.QuerySet["Rejection"]):
 
     def since(self, day: date) -> "RejectionQuerySet":
         return self.filter(day__gte=day)
+
+    def older_than(self, age: timedelta) -> "RejectionQuerySet":
+        return self.filter(day__lt=TruncDate(Now() - age, tzinfo=UTC))
 
     def newest_first(self) -> "RejectionQuerySet":
         return self.order_by("-day", "key_id", "code", "error_type")

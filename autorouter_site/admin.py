@@ -96,5 +96,4 @@ def top_models(since: datetime) -> list[dict[str, Any]]:
 
 def newest_errors() -> list[Generation]:
     """The last requests that failed or were cut off, whenever that was."""
-    failed = Generation.objects.filter(status__in=Generation.ERRORS)
-    return list(failed.newest_first()[:NEWEST_ERRORS])
+    return list(Generation.objects.failed().newest_first()[:NEWEST_ERRORS])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -157,3 +158,17 @@ def test_index_obeys_its_own_content_security_policy(admin_client: Client, marke
 
     assert marker not in response.content
     assert "style-src 'self'" in response["Content-Security-Policy"]
+
+
+def test_newest_errors_are_found_by_their_own_index(db: None, admin_user: Any) -> None:
+    rows = [make_generation(admin_user, n, created_at=NOON - timedelta(n)) for n in range(2)]
+    facts = Generation.objects.values().get(pk=rows[0].pk)
+    many = [Generation(**facts | {"id": f"gen-{n}"}) for n in range(2, 3000)]
+    Generation.objects.bulk_create(many)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE activity_generation")
+
+    plan = Generation.objects.failed().newest_first()[:5].explain()
+
+    assert "generation_errors" in plan
+    assert "Sort" not in plan
