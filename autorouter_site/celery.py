@@ -9,6 +9,8 @@ from autorouter_site.broker import transport_options
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autorouter_site.settings")
 
+DAY_SECONDS = 24 * 3600.0
+
 app = Celery("autorouter_site")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
@@ -33,6 +35,16 @@ app.conf.update(
             "task": "routing.tasks.delete_expired_pins",
             "schedule": 60.0,
             "options": {"expires": 60},
+        },
+        "delete-old": {
+            "task": "activity.tasks.delete_old",
+            "schedule": DAY_SECONDS,
+            "options": {"expires": 3600},
+        },
+        "delete-expired-sessions": {
+            "task": "autorouter_site.tasks.delete_expired_sessions",
+            "schedule": DAY_SECONDS,
+            "options": {"expires": 3600},
         },
     },
 )

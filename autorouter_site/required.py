@@ -1,4 +1,4 @@
-"""What a secret must be like to protect anything; one that is not stops the start by its name."""
+"""What a variable must be like where a mistake does harm; a wrong one stops the start."""
 
 import base64
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ FEWEST_CHARACTERS = 32
 KEY_BYTES = 32
 # A sealed credential begins with one byte that says which key sealed it.
 LARGEST_VERSION = 255
+MOST_DAYS = 36_500
 
 
 def secret(name: str, value: str) -> str:
@@ -36,6 +37,16 @@ def key_ring(name: str, entries: Sequence[str]) -> list[str]:
     if len(set(versions)) < len(versions):
         raise ImproperlyConfigured(f"{name} has a version twice; give each key one of its own.")
     return list(entries)
+
+
+def days(name: str, value: str) -> int:
+    """A number of days; blank is 0."""
+    text = value.strip() or "0"
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_DAYS):
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; it must be a number of days from 0 to {MOST_DAYS}, 0 for no end."
+        )
+    return int(text)
 
 
 def _version(entry: str) -> int | None:

@@ -166,6 +166,10 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 
 # How long a conversation keeps its model after its last successful request.
 AUTOROUTER_STICKY_SECONDS = env.int("AUTOROUTER_STICKY_SECONDS", default=300)
+# Days that requests are kept, errors and refusals too; 0 keeps them for ever.
+AUTOROUTER_RETENTION_DAYS = required.days(
+    "AUTOROUTER_RETENTION_DAYS", env.str("AUTOROUTER_RETENTION_DAYS", default="0")
+)
 # host:port of upstreams that may be private or loopback addresses; none unless listed.
 AUTOROUTER_PRIVATE_UPSTREAMS = env.list("AUTOROUTER_PRIVATE_UPSTREAMS", default=[])
 # host:port of the offline demo provider; empty means that there is none.

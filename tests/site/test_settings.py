@@ -56,9 +56,10 @@ SHORT_KEY = base64.b64encode(b"twelve bytes").decode()
         ("AUTOROUTER_CREDENTIAL_KEYS", f"2:{GOOD_KEY},{GOOD_KEY}", "entry 2 is something else"),
         ("AUTOROUTER_CREDENTIAL_KEYS", f"300:{GOOD_KEY}", "entry 1 is something else"),
         ("AUTOROUTER_CREDENTIAL_KEYS", f"1:{GOOD_KEY},1:{GOOD_KEY}", "has a version twice"),
+        ("AUTOROUTER_RETENTION_DAYS", "-1", "is '-1'; it must be a number of days from 0"),
     ],
 )
-def test_a_secret_that_protects_nothing_stops_the_start(
+def test_a_value_that_does_harm_stops_the_start(
     tmp_path: Path, name: str, value: str, told: str
 ) -> None:
     checked = subprocess.run(
