@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
-from autorouter_site import guard, listening, unavailable, watchdog  # noqa: E402 - Django must be set up first
+from autorouter_site import deadlines, guard, listening, unavailable, watchdog  # noqa: E402 - Django must be set up first
 from autorouter_site.health import PROBES  # noqa: E402
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
 from autorouter_site.turns import PLACES, PROBE_PLACES, Turns  # noqa: E402
@@ -77,6 +77,7 @@ class Application:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        deadlines.bound_statements()
         self.process = Process(journal_folder(), Upstream())
         try:
             await self.process.start()

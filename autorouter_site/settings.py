@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 # completion endpoint to a handler that runs none of them.
 MIDDLEWARE = [
     "autorouter_site.health.probes",
+    "autorouter_site.unavailable.DatabaseErrors",
     "django.middleware.security.SecurityMiddleware",
     "autorouter_site.static_files.StaticFiles",
     "autorouter_site.caching.no_store",

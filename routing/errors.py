@@ -22,6 +22,7 @@ import logging
 from typing import Any
 
 import orjson
+import psycopg
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions as drf
@@ -123,6 +124,9 @@ BY_STATUS: dict[int, type[ApiError]] = {
     for kind in (InvalidRequest, RateLimited, ProviderError, Unavailable, UpstreamTimeout)
 }
 
+# By statement_timeout and lock_timeout.
+CUT_OFF = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
+
 
 def response(error: ApiError) -> HttpResponse:
     """The error as JSON, never cached, with Retry-After where waiting helps."""
@@ -156,10 +160,18 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, Http404):
         return NotFound("Nothing is here; the API's answers are JSON.")
     if isinstance(error, OperationalError | InterfaceError):
-        logger.warning("The database is away: %s", type(error).__name__)
-        return Unavailable("The database is away; try again shortly.")
+        return unavailable(error)
     logger.error("Unexpected %s while answering", type(error).__name__, exc_info=error)
     return ApiError("Something went wrong on our side; the details are in the server's log.")
+
+
+def unavailable(error: OperationalError | InterfaceError) -> Unavailable:
+    """What a client is told of a database that is away, or that took longer than it may."""
+    if isinstance(error.__cause__, CUT_OFF):
+        logger.warning("The database took too long: %s", type(error.__cause__).__name__)
+        return Unavailable("The database took too long; try again shortly, or ask for less.")
+    logger.warning("The database is away: %s", type(error).__name__)
+    return Unavailable("The database is away; try again shortly.")
 
 
 def _from_drf(error: drf.APIException) -> ApiError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -152,6 +153,16 @@ def test_a_database_that_takes_no_row_is_a_503(stack: Stack, how: object) -> Non
     assert ends(refused) == {"refused": 10}
     assert_refused_as_promised(refused)
     wait_until(lambda: stack.ask(secret).status == 200, 5)
+
+
+def test_a_small_call_does_not_wait_for_a_migration(stack: Stack) -> None:
+    headers = {"Authorization": f"Bearer {stack.tenant()}"}
+    with psycopg.connect(stack.database.url) as connection:
+        connection.execute("LOCK TABLE activity_spend IN ACCESS EXCLUSIVE MODE")
+        response = httpx.get(f"{stack.gateway.url}/api/v1/key", headers=headers, timeout=20)
+
+    assert response.status_code == 503
+    assert "The database took too long" in response.json()["error"]["message"]
 
 
 @pytest.fixture
