@@ -170,6 +170,8 @@ def test_a_wrong_key_does_not_matter(client: Client, models: None, key: str) -> 
         ("GET", "/api/v1/models/a/none", {}, 404),
         ("GET", "/api/v1/models/a%00b", {}, 404),
         ("GET", "/api/v1/nope", {}, 404),
+        ("GET", "/api/v1", {}, 404),
+        ("POST", "/v1", {"Accept": "text/html"}, 404),
         ("POST", "/api/v1/nope", {"Accept": "text/html"}, 404),
         ("GET", "/api/v1/models/", {}, 404),
         ("POST", "/api/v1/chat/completions/", {}, 404),

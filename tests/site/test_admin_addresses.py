@@ -28,3 +28,9 @@ def test_an_odd_address_is_no_error_of_ours(admin_client: Client, page: str, odd
 
 def test_nothing_is_found_by_a_nul(admin_client: Client) -> None:
     assert admin_client.get("/admin/activity/generation/%00/change/").status_code == 404
+
+
+def test_the_admin_is_found_without_its_slash(client: Client) -> None:
+    response = client.get("/admin")
+
+    assert (response.status_code, response["Location"]) == (302, "/admin/")
