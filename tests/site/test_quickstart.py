@@ -28,6 +28,7 @@ OF_NO_USE = (
     "PERPLEXITY_API_KEY is set, but of no use: no endpoint of Perplexity is on; switch one on or "
     "add one in the admin."
 )
+IGNORED = (signal.SIGHUP, signal.SIGINT)
 HELLO = {"model": "openrouter/auto", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -157,6 +158,28 @@ def test_one_command_starts_everything_and_ends_it(start):
     assert second.wait_until_ended() == 1
     assert "The worker ended by SIGKILL" in second.output
     assert second.processes() == []
+
+
+@pytest.fixture
+def ignoring() -> Iterator[None]:
+    """Children ignore what nohup and a script's & have them ignore."""
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in IGNORED}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
+def test_nohup_outlives_its_terminal_and_ends_when_told(ignoring, start):
+    quickstart = start().wait_until_ready()
+
+    quickstart.process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        quickstart.process.wait(1)
+    quickstart.process.send_signal(signal.SIGINT)
+
+    assert quickstart.wait_until_ended() == 0
+    assert "Ending ..." in quickstart.output
+    assert quickstart.processes() == []
 
 
 def test_taken_port_is_told_with_a_way_out(start):

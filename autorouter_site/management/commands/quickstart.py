@@ -7,9 +7,10 @@ import signal
 import socket
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -71,9 +72,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-demo", action="store_true", help="no offline demo provider")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # A service manager or a closed terminal ends us as Ctrl-C does.
-        for signum in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(signum, signal.default_int_handler)
+        _on_signals(signal.default_int_handler)
         with _only_one(settings.VAR_DIR / "quickstart.lock"):
             database = EmbeddedPostgres(settings.VAR_DIR)
             supervisor = Supervisor(settings.VAR_DIR / "log")
@@ -84,7 +83,8 @@ class Command(BaseCommand):
             except (ChildDied, EmbeddedError, OperationalError) as error:
                 raise CommandError(str(error)) from error
             finally:
-                _kill_on_second_signal(supervisor)
+                # The second one waits for nothing.
+                _on_signals(lambda *_: supervisor.kill())
                 # Open streams are finished with the demo provider, and settled in the database.
                 supervisor.stop("web server", "worker")
                 supervisor.stop("demo provider")
@@ -274,6 +274,13 @@ def _useless_keys(reports: list[catalog.ProviderReport]) -> list[str]:
     return [f"{name} is set, but of no use: {why}." for name, why in variables if keys.get(name)]
 
 
-def _kill_on_second_signal(supervisor: Supervisor) -> None:
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda *_: supervisor.kill())
+def _on_signals(handler: Callable[[int, FrameType | None], Any]) -> None:
+    """Have a service manager or a closed terminal end us as Ctrl-C does.
+
+    nohup ignores SIGHUP, which stays so. A script ignores SIGINT for what it starts with &, but
+    nobody who sends it means to be ignored.
+    """
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
