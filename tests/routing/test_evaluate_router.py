@@ -44,6 +44,7 @@ def test_values_of_a_key_are_listed(folder, capsys):
     [
         (["--pair", "large", "nobody"], "the models are large, middle, small"),
         (["--calibrate", "2"], "--calibrate is 2.0"),
+        (["--seed", "-1"], "--seed is -1; it must be a whole number from 0"),
         (["--by", "nothing"], "No 'nothing' of the prompts"),
         (["--by", "task", "--json"], "--by prints one table"),
     ],

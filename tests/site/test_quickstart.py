@@ -193,6 +193,30 @@ def test_taken_port_is_told_with_a_way_out(start):
     assert f"--port {port + 1}" in quickstart.output
 
 
+@pytest.mark.parametrize("port", ["99999", "65536", "0", "-1", "http"])
+def test_what_is_no_port_is_told_with_what_is(start, port):
+    quickstart = start(f"--port={port}")
+
+    assert quickstart.wait_until_ended() == 2
+    assert f"{port} is no port; take one from 1 to 65535." in quickstart.output
+
+
+@pytest.mark.parametrize("host", ["300.1.1.1", "203.0.113.7", "::ffff:0:1:2"])
+def test_what_is_no_address_of_ours_is_told_with_what_is(host):
+    with pytest.raises(CommandError, match=r"HOST=127\.0\.0\.1") as told:
+        command._require_free(host, free_port())
+
+    assert "another port" not in str(told.value)
+
+
+def test_the_last_port_is_followed_by_the_usual_one():
+    with (
+        socket.create_server(("127.0.0.1", 65535)),
+        pytest.raises(CommandError, match="PORT=8000,"),
+    ):
+        command._require_free("127.0.0.1", 65535)
+
+
 def test_starts_on_another_address_behind_tls(start):
     quickstart = start("--host=127.0.0.2", AUTOROUTER_HTTPS="true").wait_until_ready()
     key = re.search(r"sk-ar-v1-\w+", quickstart.output).group()

@@ -1,12 +1,13 @@
 """Starts everything with one command, and ends everything with Ctrl-C."""
 
+import errno
 import fcntl
 import http.client
 import io
 import signal
 import socket
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,15 @@ from autorouter_site.supervisor import ChildDied, Supervisor
 from routing import catalog
 
 READY_SECONDS = 60.0
+USUAL_PORT, LARGEST_PORT = 8000, 65_535
+# Up to here only root may listen.
+LARGEST_RESERVED = 1023
+# What another port does not help against: no name that is known, or an address elsewhere.
+NOT_OURS = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)
+NO_ADDRESS_OF_OURS = (
+    "The host must be an address of this machine: make run HOST=127.0.0.1 for itself alone, "
+    "HOST=0.0.0.0 for all that it has."
+)
 ACCOUNT = """
   User {user}, password {password}
   API key {key}
@@ -67,7 +77,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--port", type=_port, default=USUAL_PORT, help="port to listen on")
         parser.add_argument("--workers", type=int, default=1, help="web processes, one a core")
         parser.add_argument("--no-demo", action="store_true", help="no offline demo provider")
 
@@ -178,14 +188,24 @@ def _places(database: EmbeddedPostgres) -> str:
     return f"Secrets: {folder}. Data: {place.home}, which belongs to the system user {place.user}."
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_PORT):
+        raise ArgumentTypeError(f"{text} is no port; take one from 1 to {LARGEST_PORT}.")
+    return int(text)
+
+
 def _require_free(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
+        problem = f"Cannot listen on port {port} of {host}: {error.strerror}."
+        if error.errno in NOT_OURS:
+            raise CommandError(f"{problem} {NO_ADDRESS_OF_OURS}") from error
+        other = port + 1 if LARGEST_RESERVED < port < LARGEST_PORT else USUAL_PORT
         raise CommandError(
-            f"Cannot listen on port {port} of {host}: {error.strerror}. End what listens there, "
-            f"or take another port: make run PORT={port + 1}, or quickstart --port {port + 1}"
+            f"{problem} End what listens there, or take another port: make run PORT={other}, or "
+            f"quickstart --port {other}"
         ) from error
 
 

@@ -46,6 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["by"] and (options["json"] or options["pair"]):
             raise CommandError("--by prints one table; --json and --pair go without it.")
+        if options["seed"] < 0:
+            raise CommandError(f"--seed is {options['seed']}; it must be a whole number from 0.")
         try:
             self._evaluate(**options)
         except BadData as error:
