@@ -14,7 +14,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from activity.reaper import journal_folder  # noqa: E402
-from autorouter_site import deadlines, guard, listening, unavailable, watchdog  # noqa: E402 - Django must be set up first
+from autorouter_site import deadlines, guard, listening, watchdog  # noqa: E402 - Django must be set up first
 from autorouter_site.health import PROBES  # noqa: E402
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
 from autorouter_site.turns import PLACES, PROBE_PLACES, Turns  # noqa: E402
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 # A test holds that the URLconf sends the same paths to the same view.
 COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
-
-BUSY = errors.Unavailable("The server is busy; try again shortly.")
 
 # Objects made before each generation is looked at: a request leaves no cycles, and a full look
 # stops every stream of the process meanwhile.
@@ -66,14 +64,12 @@ class Application:
     async def _django(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self.process is not None:
             scope = scope | {CATALOGUE: self.process.snapshot.catalogue}
-        body = guard.CappedBody(receive)
         turns = self._turns_of_probes if scope["path"] in PROBES else self._turns
-        async with turns.take(body) as has_place:
-            if has_place:
-                await django_application(scope, body.receive, send)
-        if not has_place and not body.is_refused:
-            await send_response(unavailable.answer(scope["path"], BUSY), send)
-        await body.answer(send)
+        body = guard.CappedBody(receive, turns)
+        try:
+            await django_application(scope, body.receive, send)
+        finally:
+            await body.close(scope["path"], send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

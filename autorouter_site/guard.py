@@ -1,15 +1,16 @@
 """Stands in front of Django: caps what a request may be before anything is read or stored."""
 
 import asyncio
-from collections import deque
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from autorouter_site import unavailable
 from autorouter_site.health import PROBES
 from autorouter_site.lean import Receive, Send, send_response
+from autorouter_site.turns import Turns
 from routing import errors
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -40,36 +41,19 @@ async def refuse(scope: dict[str, Any], send: Send, *, lean: bool) -> bool:
 class CappedBody:
     """The body of a request to Django: up to the cap, in time, and as it was framed.
 
-    Where it is not, the client is gone to Django, and `answer` tells the client why.
+    Where it is not, the client is gone to Django, and `close` tells the client why.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, turns: Turns) -> None:
         self._receive = receive
         self._received = 0
         self._complete = False
         self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         self._refusal: errors.ApiError | None = None
-        self._ahead: deque[asyncio.Task[dict[str, Any]]] = deque()
+        self._turns, self._has_place = turns, False
 
     async def receive(self) -> dict[str, Any]:
-        """The next message of the client; in turn with what was read ahead."""
-        return await (self._ahead.popleft() if self._ahead else self._next())
-
-    async def client_left(self) -> None:
-        """Returns once the client has left, as far as can be seen without reading a long body."""
-        message = await self._read_ahead()
-        if message["type"] == DISCONNECT["type"]:
-            return
-        if not self._complete:
-            await asyncio.Event().wait()
-        await self._read_ahead()
-
-    async def _read_ahead(self) -> dict[str, Any]:
-        # Never cancelled and asked for again: a message could be lost in between.
-        self._ahead.append(asyncio.create_task(self._next()))
-        return await asyncio.shield(self._ahead[-1])
-
-    async def _next(self) -> dict[str, Any]:
+        """The next message of the client; the last of its body once there is a place for it."""
         if self._complete:
             return await self._receive()
         try:
@@ -83,20 +67,25 @@ class CappedBody:
             self._refusal = errors.InvalidRequest("The body broke off, or its framing is wrong.")
         elif self._received > MOST_BODY_BYTES:
             self._refusal = _too_large()
-        else:
-            self._complete = not message.get("more_body")
+        elif message.get("more_body") or await self._take_place():
             return message
         return DISCONNECT
 
-    @property
-    def is_refused(self) -> bool:
-        return self._refusal is not None
+    async def _take_place(self) -> bool:
+        """Not before the body is whole: who sends slowly holds no place."""
+        self._complete = True
+        self._has_place = await self._turns.take(self._receive)
+        if not self._has_place:
+            self._refusal = errors.Unavailable("The server is busy; try again shortly.")
+        return self._has_place
 
-    async def answer(self, send: Send) -> None:
-        """Tell the client what was wrong with the body; Django has said nothing then."""
-        for message in self._ahead:
-            message.cancel()
-        if self._refusal is not None:
+    async def close(self, path: str, send: Send) -> None:
+        """Tell the client why Django has said nothing, if so, and give the place back."""
+        if self._has_place:
+            self._turns.give_back()
+        if isinstance(self._refusal, errors.Unavailable):
+            await send_response(unavailable.answer(path, self._refusal), send)
+        elif self._refusal is not None:
             await _answer(self._refusal, send)
 
 

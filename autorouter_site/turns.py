@@ -1,10 +1,8 @@
 """How many requests Django answers at once in this process; the others wait for their turn."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from autorouter_site.guard import CappedBody
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 # Each takes a thread and a connection. With the probes' and the six of the process itself that is
 # 16 a worker, of the 100 that PostgreSQL allows; docs/production.md says so.
@@ -21,21 +19,12 @@ class Turns:
         self._places = asyncio.Semaphore(places)
         self._wait_seconds = wait_seconds
 
-    @asynccontextmanager
-    async def take(self, body: CappedBody) -> AsyncIterator[bool]:
-        """A place for as long as the context lasts, or False: too late, or its client left."""
-        has_place = await self._wait(body)
-        try:
-            yield has_place
-        finally:
-            if has_place:
-                self._places.release()
-
-    async def _wait(self, body: CappedBody) -> bool:
+    async def take(self, client_left: Callable[[], Awaitable[Any]]) -> bool:
+        """Wait for a place; False where that took too long or `client_left` returned first."""
         if not self._places.locked():
             return await self._places.acquire()
         turn = asyncio.create_task(self._places.acquire())
-        leaving = asyncio.create_task(body.client_left())
+        leaving = asyncio.ensure_future(client_left())
         has_place = False
         try:
             await asyncio.wait(
@@ -50,3 +39,6 @@ class Turns:
             if not has_place and not turn.cancel():
                 self._places.release()
         return has_place
+
+    def give_back(self) -> None:
+        self._places.release()

@@ -1,13 +1,12 @@
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from autorouter_site import guard
 from autorouter_site.turns import Turns
 from tests.conftest import Api, in_db
 from tests.factories import make_offer
@@ -40,12 +39,11 @@ async def test_a_request_leaves_no_connection_behind(api: Api, uncollected: obje
 
 
 @pytest.fixture
-async def busy(api: Api) -> AsyncIterator[Api]:
+async def busy(api: Api) -> Api:
     """An application whose places for requests to Django are all taken."""
-    application = api.application
-    application._turns, others = Turns(1, wait_seconds=0.01), guard.CappedBody(asyncio.Event().wait)
-    async with application._turns.take(others):
-        yield api
+    turns = api.application._turns = Turns(1, wait_seconds=0.01)
+    await turns.take(asyncio.Event().wait)
+    return api
 
 
 async def test_a_busy_server_says_when_to_ask_again(busy: Api) -> None:

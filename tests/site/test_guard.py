@@ -6,6 +6,7 @@ import pytest
 
 from autorouter_site import guard
 from autorouter_site.guard import MOST_BODY_BYTES, MOST_HEADER_BYTES, MOST_HEADERS
+from autorouter_site.turns import Turns
 
 Header = tuple[bytes, bytes]
 HOST = (b"host", b"localhost")
@@ -126,9 +127,9 @@ async def read(*pieces: dict[str, Any]) -> tuple[list[str], int]:
     async def receive() -> dict[str, Any]:
         return next(arriving, None) or await asyncio.sleep(60, {})
 
-    body, sent = guard.CappedBody(receive), Sent()
+    body, sent = guard.CappedBody(receive, Turns(1)), Sent()
     kinds = [(await body.receive())["type"] for _ in range(max(1, len(pieces)))]
-    await body.answer(sent.send)
+    await body.close("/", sent.send)
     return kinds, sent.answer()[0]
 
 

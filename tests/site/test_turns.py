@@ -1,6 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,72 +12,92 @@ PART = {"type": "http.request", "body": b"x", "more_body": True}
 LEFT = {"type": "http.disconnect"}
 
 
-def body_of(*messages: dict[str, Any]) -> CappedBody:
+async def stays() -> None:
+    await asyncio.Event().wait()
+
+
+async def leaves() -> None:
+    await asyncio.sleep(0)
+
+
+async def taken(wait_seconds: float) -> Turns:
+    """One place, which is taken; whoever waits gives up after so long."""
+    turns = Turns(1, wait_seconds)
+    assert await turns.take(stays)
+    return turns
+
+
+def body_of(turns: Turns, *messages: dict[str, Any]) -> CappedBody:
     """The body of a client that sends these and then stays."""
     arriving = iter(messages)
 
     async def receive() -> dict[str, Any]:
         return next(arriving, None) or await asyncio.Event().wait()
 
-    return CappedBody(receive)
+    return CappedBody(receive, turns)
 
 
-@pytest.fixture
-async def turns() -> AsyncIterator[Turns]:
-    """One place, which is taken; whoever waits gives up soon."""
-    made = Turns(1, wait_seconds=0.05)
-    async with made.take(body_of(WHOLE)):
-        yield made
-
-
-async def take(turns: Turns, body: CappedBody) -> bool:
-    async with turns.take(body) as has_place:
-        return has_place
-
-
-async def test_who_waits_too_long_has_no_place(turns: Turns) -> None:
-    assert not await take(turns, body_of(WHOLE))
+async def test_who_waits_too_long_has_no_place() -> None:
+    assert not await (await taken(0.01)).take(stays)
 
 
 async def test_who_waits_is_next() -> None:
-    turns = Turns(1)
-    async with AsyncExitStack() as first:
-        await first.enter_async_context(turns.take(body_of(WHOLE)))
-        second = asyncio.create_task(take(turns, body_of(WHOLE)))
-        await asyncio.sleep(0)
-        assert not second.done()
+    turns = await taken(60)
+    second = asyncio.create_task(turns.take(stays))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+
+    turns.give_back()
 
     assert await second
 
 
-@pytest.mark.parametrize("messages", [(LEFT,), (WHOLE, LEFT)])
-async def test_a_client_that_leaves_waits_no_longer(messages: tuple[dict[str, Any], ...]) -> None:
-    turns = Turns(1, wait_seconds=60)
-    async with turns.take(body_of(WHOLE)), asyncio.timeout(1):
-        assert not await take(turns, body_of(*messages))
+async def test_a_client_that_leaves_waits_no_longer() -> None:
+    turns = await taken(60)
 
-    assert await take(turns, body_of(WHOLE))
+    async with asyncio.timeout(1):
+        assert not await turns.take(leaves)
+
+    turns.give_back()
+    assert await turns.take(stays)
 
 
 @pytest.mark.parametrize("moment", [lambda task: task.cancel(), lambda task: None])
 async def test_a_place_outlives_whoever_is_cancelled(
     moment: Callable[[asyncio.Task[bool]], object],
 ) -> None:
-    turns = Turns(1, wait_seconds=60)
-    async with turns.take(body_of(WHOLE)):
-        waiting = asyncio.create_task(take(turns, body_of(WHOLE)))
-        await asyncio.sleep(0.01)
-        moment(waiting)
+    turns = await taken(60)
+    waiting = asyncio.create_task(turns.take(stays))
+    await asyncio.sleep(0.01)
+    moment(waiting)
     # The place is handed over now, and its new holder goes.
+    turns.give_back()
     waiting.cancel()
     await asyncio.wait((waiting,))
 
-    assert await asyncio.wait_for(take(turns, body_of(WHOLE)), 1)
+    assert await asyncio.wait_for(turns.take(stays), 1)
 
 
-async def test_what_was_read_meanwhile_is_not_lost(turns: Turns) -> None:
-    body = body_of(PART, WHOLE, LEFT)
+async def test_who_sends_slowly_holds_no_place() -> None:
+    turns = Turns(1)
 
-    await take(turns, body)
+    assert await body_of(turns, PART).receive() == PART
 
-    assert [await body.receive() for _ in range(3)] == [PART, WHOLE, LEFT]
+    assert await turns.take(stays)
+
+
+async def test_a_body_takes_its_place_with_its_end_and_gives_it_back() -> None:
+    turns = Turns(1, wait_seconds=0.01)
+    body = body_of(turns, PART, WHOLE)
+
+    assert [await body.receive() for _ in range(2)] == [PART, WHOLE]
+
+    assert not await turns.take(stays)
+    await body.close("/", stays)
+    assert await turns.take(stays)
+
+
+async def test_without_a_place_the_client_is_gone_to_django() -> None:
+    turns = await taken(0.01)
+
+    assert await body_of(turns, WHOLE).receive() == LEFT
