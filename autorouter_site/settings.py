@@ -154,6 +154,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "routing.negotiation.JsonAlone",
+    # Answers to OPTIONS, which would describe our views: there is no such call.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "routing.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

@@ -167,6 +167,7 @@ def test_a_wrong_key_does_not_matter(client: Client, models: None, key: str) -> 
     ("method", "path", "headers", "status"),
     [
         ("POST", "/api/v1/models", {}, 405),
+        ("OPTIONS", "/api/v1/models", {}, 405),
         ("GET", "/api/v1/models/a/none", {}, 404),
         ("GET", "/api/v1/models/a%00b", {}, 404),
         ("GET", "/api/v1/nope", {}, 404),
