@@ -17,7 +17,7 @@ from activity.reaper import journal_folder  # noqa: E402
 from autorouter_site import deadlines, guard, listening, watchdog  # noqa: E402 - Django must be set up first
 from autorouter_site.health import PROBES  # noqa: E402
 from autorouter_site.lean import LeanHandler, Receive, Send, send_response  # noqa: E402
-from autorouter_site.turns import PLACES, PROBE_PLACES, Turns  # noqa: E402
+from autorouter_site.turns import EXPORT_PLACES, PLACES, PROBE_PLACES, Turns  # noqa: E402
 from routing import errors  # noqa: E402
 from routing.api.chat import ChatCompletionsView  # noqa: E402
 from routing.api.models import CATALOGUE  # noqa: E402
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 # A test holds that the URLconf sends the same paths to the same view.
 COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
+EXPORT_PATH = "/activity/export.csv"
 
 # Objects made before each generation is looked at: a request leaves no cycles, and a full look
 # stops every stream of the process meanwhile.
@@ -41,7 +42,9 @@ class Application:
         self.process: Process | None = None
         self._stopping: asyncio.Future[None] | None = None
         self._completions = LeanHandler(ChatCompletionsView.as_view())
-        self._turns, self._turns_of_probes = Turns(PLACES), Turns(PROBE_PLACES)
+        probes, exports = Turns(PROBE_PLACES), Turns(EXPORT_PLACES)
+        self._turns = Turns(PLACES)
+        self._other_turns = dict.fromkeys(PROBES, probes) | {EXPORT_PATH: exports}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -64,7 +67,7 @@ class Application:
     async def _django(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self.process is not None:
             scope = scope | {CATALOGUE: self.process.snapshot.catalogue}
-        turns = self._turns_of_probes if scope["path"] in PROBES else self._turns
+        turns = self._other_turns.get(scope["path"], self._turns)
         body = guard.CappedBody(receive, turns)
         try:
             await django_application(scope, body.receive, send)

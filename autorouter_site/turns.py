@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-# Each takes a thread and a connection. With the probes' and the six of the process itself that is
-# 16 a worker, of the 100 that PostgreSQL allows; docs/production.md says so.
+# Each takes a thread and a connection. With those below and the six of the process itself that is
+# 18 a worker, of the 100 that PostgreSQL allows; docs/production.md says so.
 PLACES = 8
-# A probe waits for nobody but other probes.
+# A probe waits for nobody but other probes, and nobody waits for who reads an export slowly.
 PROBE_PLACES = 2
+EXPORT_PLACES = 2
 WAIT_SECONDS = 15.0
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
+from django.urls import reverse
 
+from autorouter_site.asgi import EXPORT_PATH
 from autorouter_site.turns import Turns
 from tests.conftest import Api, in_db
 from tests.factories import make_offer
@@ -66,6 +68,15 @@ async def test_completions_and_probes_wait_for_nobody(busy: Api) -> None:
 
     assert (await busy.complete()).status_code == 200
     assert (await busy.client.get("/readyz")).status_code == 200
+
+
+async def test_an_export_has_a_place_of_its_own(busy: Api) -> None:
+    assert reverse("activity-export") == EXPORT_PATH
+
+    response = await busy.client.get(EXPORT_PATH)
+
+    assert response.status_code == 302
+    assert response.headers["location"].startswith("/sign-in")
 
 
 @pytest.fixture
