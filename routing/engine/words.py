@@ -44,34 +44,27 @@ def _load() -> _Table:
 
 
 _TABLE = _load()
-_LAST = len(_TABLE.hashes) - 1
-_FROM_FIRST, _FROM_LAST = len(_TABLE.hashes), 2 * len(_TABLE.hashes)
-_EDGES = slice(EDGE_WORDS), slice(-EDGE_WORDS, None)
 
 
 class Known(NamedTuple):
-    """A text's known words: each once, the first ones, the last ones; sizes says how many of each.
+    """The rows of a text's known words in the table: each once, the first ones, the last ones."""
 
-    rows: of the n words of the table; those of the first ones count on from n, of the last from 2n.
-    """
-
-    rows: Indices
-    sizes: tuple[int, int, int]
+    every: Indices
+    first: Indices
+    last: Indices
 
 
 def find_words(grams: Grams) -> Known:
     """Find the words of a text that have a vector."""
     words = grams.hashes[: len(grams.starts)]
     places = _TABLE.hashes.searchsorted(words)
-    np.minimum(places, _LAST, out=places)
-    known = _TABLE.hashes.take(places) == words
-    every = places[known]
-    every.sort()
-    firsts = np.ones(len(every), dtype=np.bool_)
-    np.not_equal(every[1:], every[:-1], out=firsts[1:])
-    kinds = every[firsts], *(places[edge][known[edge]] for edge in _EDGES)
-    rows = np.concatenate([kinds[0], kinds[1] + _FROM_FIRST, kinds[2] + _FROM_LAST])
-    return Known(rows, (len(kinds[0]), len(kinds[1]), len(kinds[2])))
+    # Beyond the last hash is the last, which such a word is not.
+    known = (_TABLE.hashes.take(places, mode="clip") == words).nonzero()[0]
+    rows = places.take(known)
+    first, last = known.searchsorted((EDGE_WORDS, len(words) - EDGE_WORDS)).tolist()
+    held = np.zeros(len(_TABLE.hashes), dtype=np.bool_)
+    held[rows] = True
+    return Known(held.nonzero()[0], rows[:first], rows[last:])
 
 
 def vector_of(known: Known) -> Floats:
@@ -80,12 +73,11 @@ def vector_of(known: Known) -> Floats:
     A mean is divided by the root of the sum of squared weights, so that many words weigh as n-grams
     do; where no word is known it is 0.
     """
-    parts = np.split(known.rows % len(_TABLE.hashes), np.cumsum(known.sizes)[:-1])
-    return np.concatenate([_mean(rows) for rows in parts])
+    return np.concatenate([_mean(rows) for rows in known])
 
 
 def projected(weights: Floats) -> Floats:
-    """Return what each row of Known says by weights of (WORDS, c), and its square: (3n, c + 1).
+    """Return what each of n words says by weights of (WORDS, c), and its square: (3, n, c + 1).
 
     With it, weighted(known) is vector_of(known) @ weights in half the time, up to the last bits,
     which depend on the kind of processor.
@@ -95,18 +87,16 @@ def projected(weights: Floats) -> Floats:
     for at, part in enumerate(np.split(weights, 3)):
         table[at, :, :outputs] = vectors @ part
         table[at, :, outputs] = _TABLE.squares
-    return table.reshape(-1, outputs + 1)
+    return table
 
 
 def weighted(known: Known, table: Floats) -> Floats:
     """Return the sum of what words say by a table of projected(), (c,)."""
-    gathered, start = table.take(known.rows, axis=0), 0
-    total = np.zeros(table.shape[1], dtype=np.float32)
-    for size in known.sizes:
-        if size:
-            one = np.add.reduce(gathered[start : start + size], axis=0)
+    total = np.zeros(table.shape[2], dtype=np.float32)
+    for rows, kind in zip(known, table, strict=True):
+        if len(rows):
+            one = np.add.reduce(kind.take(rows, axis=0), axis=0)
             total += one * one[-1] ** -0.5
-            start += size
     return total[:-1]
 
 
