@@ -17,6 +17,7 @@ from routing.engine.hashing import (
     count_letters,
     hash_grams,
     hash_words,
+    look_up,
     sieve_of,
     sift,
 )
@@ -80,16 +81,27 @@ class Features(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Cue words and phrases by their hash: rows[hash] is the row of weights and languages.
+    """Cue words and phrases: hashes, ascending (n,), and rows of weights and languages, (n,).
 
     maybe: which hashes can be a cue at all.
     Shapes: weights (n, len(GROUPS) + 1), log-odds and hardness; languages (n, l), 1 or 0.
     """
 
-    rows: dict[int, int]
+    hashes: Codes
+    rows: Indices
     maybe: Sieve
     weights: Doubles
     languages: Doubles
+
+
+class _Found(NamedTuple):
+    """Rows of the cues that a text holds, and the share of each that counts, both (k,).
+
+    Ascending, so that the order of words does not change the last bit of a sum.
+    """
+
+    rows: Indices
+    shares: Doubles
 
 
 class _Mark(NamedTuple):
@@ -127,14 +139,16 @@ def _table() -> _Table:
     hard += [(amount, phrases.split("|")) for amount, phrases in cues.HARD_PHRASES]
     weights = _weights_of(odds, hard)
     keys = sorted({*weights, *_SPOKEN})
-    hashes = [hash_words(key) for key in keys]
+    hashes = np.array([hash_words(key) for key in keys], dtype=np.uint32)
+    rows = hashes.argsort()
     nothing = np.zeros(len(GROUPS) + 1)
-    spoken = [[key in cues.STOPWORDS[one].split() for one in _LANGUAGES] for key in keys]
+    stopwords = [cues.STOPWORDS[one].split() for one in _LANGUAGES]
     return _Table(
-        {found: row for row, found in enumerate(hashes)},
-        sieve_of(np.array(hashes, dtype=np.uint32)),
+        hashes[rows],
+        rows,
+        sieve_of(hashes),
         np.array([weights.get(key, nothing) for key in keys]),
-        np.array(spoken, dtype=np.float64),
+        np.array([[key in words for words in stopwords] for key in keys], dtype=np.float64),
     )
 
 
@@ -177,7 +191,7 @@ def _read(seen: str) -> tuple[Cues, Grams]:
     """Return cues and n-grams of a clipped text, its words in English as far as they are known."""
     grams = hash_grams(seen)
     found = _found(grams)
-    language = _language_of(grams, np.array([*found], dtype=np.intp))
+    language = _language_of(grams, found.rows)
     english = None if language == "en" else lexicon.gloss(grams, language)
     if english is not None:
         grams, found = english, _found(english)
@@ -197,29 +211,28 @@ def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
     return np.array(dense, dtype=np.float32)
 
 
-def _cues(grams: Grams, found: dict[int, float], language: str) -> Cues:
-    # Sorted, so that the order of words does not change the last bit of a sum.
-    ordered = sorted(found.items())
-    rows = np.array([row for row, _ in ordered], dtype=np.intp)
-    sums = np.array([share for _, share in ordered]) @ _TABLE.weights.take(rows, axis=0)
+def _cues(grams: Grams, found: _Found, language: str) -> Cues:
+    sums = found.shares @ _TABLE.weights.take(found.rows, axis=0)
     for weights, share in _marks(grams.lowered):
         sums = sums + share * weights
     return Cues(sums[:-1], float(sums[-1]), grams.word_count, language)
 
 
-def _found(grams: Grams) -> dict[int, float]:
+def _found(grams: Grams) -> _Found:
     """Return the rows of cue words and phrases that occur, with the share that counts there."""
     likely = sift(_TABLE.maybe, grams.hashes)
-    hashes, rows = grams.hashes.take(likely), _TABLE.rows
+    known, places = look_up(_TABLE.hashes, grams.hashes.take(likely))
+    rows = _TABLE.rows.take(places)
+    shares = np.zeros(len(_TABLE.rows))
+    shares[rows] = 1.0
     inside_until = len(grams.codes) - EDGE_LENGTH
-    if inside_until <= EDGE_LENGTH:
-        return {rows[one]: 1.0 for one in rows.keys() & hashes.tolist()}
-    starts = grams.starts
-    starts = np.concatenate([starts, starts[:-1], starts[:-2]]).take(likely)
-    inside = (starts >= EDGE_LENGTH) & (starts < inside_until)
-    shares = dict.fromkeys(hashes[inside].tolist(), PASTED_WEIGHT)
-    shares |= dict.fromkeys(hashes[~inside].tolist(), 1.0)
-    return {rows[one]: share for one, share in shares.items() if one in rows}
+    if inside_until > EDGE_LENGTH:
+        starts = grams.starts
+        starts = np.concatenate([starts, starts[:-1], starts[:-2]]).take(likely.take(known))
+        shares[rows] = PASTED_WEIGHT
+        shares[rows[(starts < EDGE_LENGTH) | (starts >= inside_until)]] = 1.0
+    found = shares.nonzero()[0]
+    return _Found(found, shares.take(found))
 
 
 def _marks(lowered: str) -> Iterator[tuple[Doubles, float]]:

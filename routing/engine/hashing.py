@@ -217,7 +217,15 @@ def sieve_of(hashes: Codes) -> Sieve:
 
 def sift(sieve: Sieve, hashes: Codes) -> Indices:
     """Return where hashes stand, counted through all axes, that can be among the marked ones."""
-    return np.flatnonzero(sieve.take(hashes & LOWER_HALF))
+    return sieve.take((hashes & LOWER_HALF).ravel()).nonzero()[0]
+
+
+def look_up(table: Codes, hashes: Codes) -> tuple[Indices, Indices]:
+    """Return where those hashes stand that an ascending table holds, and their places in it."""
+    places = table.searchsorted(hashes)
+    # A hash above all of the table is compared to the last one, which it is not.
+    held = (table.take(places, mode="clip") == hashes).nonzero()[0]
+    return held, places.take(held)
 
 
 def count_letters(codes: Codes) -> int:

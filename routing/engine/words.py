@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.hashing import EDGE_WORDS, Codes, Grams, Indices
+from routing.engine.hashing import EDGE_WORDS, Codes, Grams, Indices, look_up
 
 FILE = Path(__file__).with_name("words.npz")
 
@@ -57,10 +57,7 @@ class Known(NamedTuple):
 def find_words(grams: Grams) -> Known:
     """Find the words of a text that have a vector."""
     words = grams.hashes[: len(grams.starts)]
-    places = _TABLE.hashes.searchsorted(words)
-    # Beyond the last hash is the last, which such a word is not.
-    known = (_TABLE.hashes.take(places, mode="clip") == words).nonzero()[0]
-    rows = places.take(known)
+    known, rows = look_up(_TABLE.hashes, words)
     first, last = known.searchsorted((EDGE_WORDS, len(words) - EDGE_WORDS)).tolist()
     held = np.zeros(len(_TABLE.hashes), dtype=np.bool_)
     held[rows] = True
