@@ -11,11 +11,13 @@ from routing.engine import cues, lexicon
 from routing.engine.hashing import (
     Codes,
     Grams,
+    Hashed,
     Indices,
     Sieve,
     clip,
     count_letters,
-    hash_grams,
+    grams_of,
+    hash_text,
     hash_words,
     look_up,
     sieve_of,
@@ -181,53 +183,53 @@ def read_features(text: str) -> Features:
     Cost: README.md, CPU. The number of words is extrapolated to the whole text.
     """
     seen = clip(text)
-    own, grams = _read(seen)
+    own, hashed = _read(seen)
     if len(text) > len(seen):
         own = own._replace(words=own.words * len(text) // len(seen))
-    return Features(own, grams, _dense(text, own, grams), find_words(grams))
+    return Features(own, grams_of(hashed), _dense(text, own, hashed), find_words(hashed))
 
 
-def _read(seen: str) -> tuple[Cues, Grams]:
-    """Return cues and n-grams of a clipped text, its words in English as far as they are known."""
-    grams = hash_grams(seen)
-    found = _found(grams)
-    language = _language_of(grams, found.rows)
-    english = None if language == "en" else lexicon.gloss(grams, language)
+def _read(seen: str) -> tuple[Cues, Hashed]:
+    """Return cues and hashes of a clipped text, its words in English as far as they are known."""
+    hashed = hash_text(seen)
+    found = _found(hashed)
+    language = _language_of(hashed, found.rows)
+    english = None if language == "en" else lexicon.gloss(hashed, language)
     if english is not None:
-        grams, found = english, _found(english)
-    return _cues(grams, found, language), grams
+        hashed, found = english, _found(english)
+    return _cues(hashed, found, language), hashed
 
 
-def _dense(text: str, own: Cues, grams: Grams) -> NDArray[np.float32]:
+def _dense(text: str, own: Cues, hashed: Hashed) -> NDArray[np.float32]:
     dense = [min(one, MAX_LOG_ODDS) / CUE_SCALE for one in own.tasks.tolist()]
     dense += (
         own.hardness / CUE_SCALE,
         log2(1 + own.words) / 4 - 1,
-        4 * grams.digits,
-        4 * grams.symbols,
-        grams.foreign,
+        4 * hashed.digits,
+        4 * hashed.symbols,
+        hashed.foreign,
         float("```" in text),
     )
     return np.array(dense, dtype=np.float32)
 
 
-def _cues(grams: Grams, found: _Found, language: str) -> Cues:
+def _cues(hashed: Hashed, found: _Found, language: str) -> Cues:
     sums = found.shares @ _TABLE.weights.take(found.rows, axis=0)
-    for weights, share in _marks(grams.lowered):
+    for weights, share in _marks(hashed.lowered):
         sums = sums + share * weights
-    return Cues(sums[:-1], float(sums[-1]), grams.word_count, language)
+    return Cues(sums[:-1], float(sums[-1]), hashed.word_count, language)
 
 
-def _found(grams: Grams) -> _Found:
+def _found(hashed: Hashed) -> _Found:
     """Return the rows of cue words and phrases that occur, with the share that counts there."""
-    likely = sift(_TABLE.maybe, grams.hashes)
-    known, places = look_up(_TABLE.hashes, grams.hashes.take(likely))
+    likely = sift(_TABLE.maybe, hashed.hashes)
+    known, places = look_up(_TABLE.hashes, hashed.hashes.take(likely))
     rows = _TABLE.rows.take(places)
     shares = np.zeros(len(_TABLE.rows))
     shares[rows] = 1.0
-    inside_until = len(grams.codes) - EDGE_LENGTH
+    inside_until = len(hashed.codes) - EDGE_LENGTH
     if inside_until > EDGE_LENGTH:
-        starts = grams.starts
+        starts = hashed.starts
         starts = np.concatenate([starts, starts[:-1], starts[:-2]]).take(likely.take(known))
         shares[rows] = PASTED_WEIGHT
         shares[rows[(starts < EDGE_LENGTH) | (starts >= inside_until)]] = 1.0
@@ -243,9 +245,9 @@ def _marks(lowered: str) -> Iterator[tuple[Doubles, float]]:
             yield weights, PASTED_WEIGHT if inside else 1.0
 
 
-def _language_of(grams: Grams, rows: Indices) -> str:
-    if grams.foreign:
-        script = _language_of_script(grams.codes[:SCRIPT_SAMPLE])
+def _language_of(hashed: Hashed, rows: Indices) -> str:
+    if hashed.foreign:
+        script = _language_of_script(hashed.codes[:SCRIPT_SAMPLE])
         if script is not None:
             return script
     counts = np.add.reduce(_TABLE.languages.take(rows, axis=0), axis=0)

@@ -9,6 +9,7 @@ hash of the characters from s to e is (H(e) - H(s)) A^-s.
 
 import codecs
 import re
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -60,12 +61,10 @@ Sieve = NDArray[np.bool_]
 LOWER_HALF = np.uint32(0xFFFF)
 
 
-class Grams(NamedTuple):
-    """The distinct buckets that a text fills: n of characters, m of words, k of its edges.
+class Hashed(NamedTuple):
+    """A clipped text, and its words by their hashes.
 
-    rows: (n + m + k,) those of the heads' table, one kind after the other, each ascending: words
-    follow the BUCKETS of characters. edges are grams of the first and last EDGE_WORDS words; they
-    share the rows of words. sizes: n, m and k.
+    sums: H(0) to H(its length), the last PADDING times more.
     hashes: of its w words, then w - 1 pairs and w - 2 triples, in their order; starts: (w,) where
     each word begins.
     lowered: the text in lower case. codes: its code points, digits and white space evened out.
@@ -74,8 +73,7 @@ class Grams(NamedTuple):
     space, foreign ones not ASCII.
     """
 
-    rows: Indices
-    sizes: tuple[int, int, int]
+    sums: Codes
     hashes: Codes
     starts: Indices
     lowered: str
@@ -86,10 +84,22 @@ class Grams(NamedTuple):
     foreign: float
 
 
+class Grams(NamedTuple):
+    """The distinct buckets that a text fills: n of characters, m of words, k of its edges.
+
+    rows: (n + m + k,) those of the heads' table, one kind after the other, each ascending: words
+    follow the BUCKETS of characters. edges are grams of the first and last EDGE_WORDS words; they
+    share the rows of words. sizes: n, m and k.
+    """
+
+    rows: Codes
+    sizes: tuple[int, int, int]
+
+
 class _Spelt(NamedTuple):
     """A text as code points between NULs, which are no part of a word and add 0 to any hash.
 
-    codes, classes: (1 + size + PADDING,); counts are those of Grams.
+    codes, classes: (1 + size + PADDING,); counts are those of Hashed.
     """
 
     codes: Codes
@@ -141,7 +151,7 @@ _PLAIN = bytes(code for code in range(128) if _CLASSES[code] or code == _SPACE)
 _EDGE_MIXERS = np.array([HEAD_MIXER, TAIL_MIXER])
 # Kinds of grams one after the other, and what follows the last.
 _KIND = np.uint32(BUCKETS)
-_KINDS = np.array([BUCKETS, 2 * BUCKETS])
+_KINDS = np.array([BUCKETS, 2 * BUCKETS], dtype=np.uint32)
 _END = np.array([3 * BUCKETS], dtype=np.uint32)
 
 
@@ -152,23 +162,17 @@ def clip(text: str) -> str:
     return f"{text[:HEAD_LENGTH]}\n{text[-TAIL_LENGTH:]}"
 
 
-def hash_grams(text: str) -> Grams:
-    """Hash a clipped text without regard to case, white space and the values of digits.
-
-    Each n-gram counts once however often it occurs, so that repetition adds no weight.
-    Shapes: at most BUCKETS of each kind. A text of one character has no character gram.
-    """
+def hash_text(text: str) -> Hashed:
+    """Hash a clipped text without regard to case, white space and the values of digits."""
     lowered = text.lower()
     spelt = _spell_ascii(lowered) if lowered.isascii() else _spell(lowered)
     codes = spelt.codes
     size = len(codes) - 1 - PADDING
     sums = np.add.accumulate(codes * _POWERS_BETWEEN[: len(codes)], dtype=np.uint32)
-    starts, hashes = _words(sums, spelt)
-    rows, sizes = _rows(sums, hashes, len(starts))
-    return Grams(
-        rows,
-        sizes,
-        hashes,
+    starts, words = _words(sums, spelt)
+    return Hashed(
+        sums,
+        _runs(words),
         starts,
         lowered,
         codes[1 : size + 1],
@@ -179,28 +183,41 @@ def hash_grams(text: str) -> Grams:
     )
 
 
-def with_words(grams: Grams, words: Codes, starts: Indices) -> Grams:
-    """Return n-grams with the hashes of other words, (w,), in the place of a text's own."""
-    hashes = _runs(words)
-    every = np.concatenate([hashes * MIXER, _edges(hashes, len(words)), _END])
+def reworded(text: Hashed, words: Codes, starts: Indices) -> Hashed:
+    """Return a text with the hashes of other words, (w,), in the place of its own."""
+    return text._replace(hashes=_runs(words), starts=starts)
+
+
+def grams_of(text: Hashed) -> Grams:
+    """Return the buckets of a text's n-grams.
+
+    Each counts once however often it occurs, so that repetition adds no weight. To sort 4,000 and
+    drop the repeated takes 18 us, to mark buckets and look for the marks 26.
+    Shapes: at most BUCKETS of each kind. A text of one character has no character gram.
+    """
+    sums, hashes = text.sums, text.hashes
+    # At each place four differences; those past the end repeat the grams that end there.
+    places = len(sums) - PADDING - 2
+    spans = np.ndarray((len(CHARACTER_GRAMS), places), np.uint32, sums, 2 * 4, (4, 4))
+    characters = (spans - sums[:places]) * _MIXED_INVERSES[:places]
+    edges, mixers = _edges(len(text.starts))
+    every = np.concatenate([characters.ravel(), hashes * MIXER, hashes.take(edges) * mixers, _END])
     every >>= SHIFT
-    every[len(hashes) :] += _KIND
-    every[-1:] = _END
+    # Added to views: every[...] += would copy each part once more.
+    of_words, of_edges = every[characters.size :], every[-1 - len(edges) :]
+    of_words += _KIND
+    of_edges += _KIND
+    every[-1] = 3 * BUCKETS
     every.sort()
-    rows = every.take((every[1:] != every[:-1]).nonzero()[0]).astype(np.intp)
-    first_edge = int(rows.searchsorted(BUCKETS))
-    rows[:first_edge] += BUCKETS
-    characters = grams.sizes[0]
-    return grams._replace(
-        rows=np.concatenate([grams.rows[:characters], rows]),
-        sizes=(characters, first_edge, len(rows) - first_edge),
-        hashes=hashes,
-        starts=starts,
-    )
+    rows = every.take((every[1:] != every[:-1]).nonzero()[0])
+    first_word, first_edge = rows.searchsorted(_KINDS).tolist()
+    edge_rows = rows[first_edge:]
+    edge_rows -= _KIND
+    return Grams(rows, (first_word, first_edge - first_word, len(edge_rows)))
 
 
 def hash_words(words: str) -> int:
-    """Return the hash of one to three words without digits, as Grams.hashes has it."""
+    """Return the hash of one to three words without digits, as Hashed.hashes has it."""
     found = 0
     for word in _WORD.findall(words.lower()):
         own = sum(ord(char) * pow(BASE, at, MODULUS) for at, char in enumerate(word))
@@ -273,7 +290,7 @@ def _spell(lowered: str) -> _Spelt:
 
 
 def _words(sums: Codes, spelt: _Spelt) -> tuple[Indices, Codes]:
-    """Return where words start, and the hashes of words, pairs and triples, in their order."""
+    """Return where words start, and their hashes."""
     before, classes = spelt.classes[:-1], spelt.classes[1:]
     parted = classes != before
     if spelt.whole:
@@ -283,7 +300,7 @@ def _words(sums: Codes, spelt: _Spelt) -> tuple[Indices, Codes]:
     else:
         bounds = parted.nonzero()[0]
         starts, ends = bounds[::2], bounds[1::2]
-    return starts, _runs((sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts))
+    return starts, (sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts)
 
 
 def _runs(ones: Codes) -> Codes:
@@ -292,32 +309,11 @@ def _runs(ones: Codes) -> Codes:
     return np.concatenate([ones, twos, twos[:-1] * _BASE + ones[2:]])
 
 
-def _rows(sums: Codes, hashes: Codes, words: int) -> tuple[Indices, tuple[int, int, int]]:
-    """Return the distinct rows of each kind of gram, and how many they are.
-
-    To sort 4,000 and drop the repeated takes 18 us, to mark buckets and look for the marks 26.
-    """
-    # At each place four differences; those past the end repeat the grams that end there.
-    places = len(sums) - PADDING - 2
-    spans = np.ndarray((len(CHARACTER_GRAMS), places), np.uint32, sums, 2 * 4, (4, 4))
-    characters = (spans - sums[:places]) * _MIXED_INVERSES[:places]
-    edges = _edges(hashes, words)
-    every = np.concatenate([characters.ravel(), hashes * MIXER, edges, _END])
-    every >>= SHIFT
-    every[characters.size :] += _KIND
-    every[characters.size + len(hashes) :] += _KIND
-    every[-1:] = _END
-    every.sort()
-    rows = every.take((every[1:] != every[:-1]).nonzero()[0]).astype(np.intp)
-    first_word, first_edge = rows.searchsorted(_KINDS).tolist()
-    rows[first_edge:] -= BUCKETS
-    return rows, (first_word, first_edge - first_word, len(rows) - first_edge)
-
-
-def _edges(hashes: Codes, words: int) -> Codes:
-    """Return the hashes of the first and last words, pairs and triples, each mixed."""
-    kinds = hashes[:words], hashes[words : 2 * words - 1], hashes[2 * words - 1 :]
+@cache
+def _edges(words: int) -> tuple[Indices, Codes]:
+    """Return where the first and the last grams stand among the hashes, and what mixes each."""
+    every = np.arange(max(3 * words - 3, words))
+    kinds = every[:words], every[words : 2 * words - 1], every[2 * words - 1 :]
     parts = [kind[:EDGE_WORDS] for kind in kinds] + [kind[-EDGE_WORDS:] for kind in kinds]
-    edges: Codes = np.concatenate(parts)
-    edges *= _EDGE_MIXERS.repeat(len(edges) // 2)
-    return edges
+    edges = np.concatenate(parts)
+    return edges, _EDGE_MIXERS.repeat(len(edges) // 2)

@@ -16,13 +16,13 @@ from routing.engine.hashing import (
     LIMIT,
     MODULUS,
     Codes,
-    Grams,
+    Hashed,
     Sieve,
     hash_words,
     powers,
+    reworded,
     sieve_of,
     sift,
-    with_words,
 )
 
 TABLE = Path(__file__).with_name("lexicon.txt")
@@ -64,50 +64,49 @@ class _Words(NamedTuple):
     maybe: Sieve
 
 
-def gloss(grams: Grams, language: str) -> Grams | None:
-    """Return n-grams with words in English as far as they are known; None where none is.
+def gloss(text: Hashed, language: str) -> Hashed | None:
+    """Return a text with words in English as far as they are known; None where none is.
 
     Words of scripts with spaces stay where they are not known: many are names or terms.
     """
     words = _WORDS.get(language)
     if words is None:
         return None
-    found = _unspaced(grams, words) if language in UNSPACED else _spaced(grams, words)
+    found = _unspaced(text, words) if language in UNSPACED else _spaced(text, words)
     if not found:
         return None
-    places, starts = list(found), grams.starts
-    ones = grams.hashes[: len(starts)].copy()
+    places, starts = list(found), text.starts
+    ones = text.hashes[: len(starts)].copy()
     ones[places] = list(found.values())
     if language in UNSPACED:
-        kept = grams.codes.take(starts) < FIRST_UNSPACED
+        kept = text.codes.take(starts) < FIRST_UNSPACED
         kept[places] = True
         ones, starts = ones[kept], starts[kept]
-    return with_words(grams, ones, starts)
+    return reworded(text, ones, starts)
 
 
-def _spaced(grams: Grams, words: _Words) -> dict[int, int]:
+def _spaced(text: Hashed, words: _Words) -> dict[int, int]:
     """Return the English of the words known, by their place; the longest beginning decides."""
-    codes, starts = grams.codes, grams.starts
-    size = len(codes)
-    sums = np.zeros(size + LONGEST, dtype=np.uint32)
-    np.cumsum(codes * _POWERS[:size], out=sums[1 : size + 1])
+    sums, starts = text.sums, text.starts
     keys = np.empty((LONGEST + 1, len(starts)), dtype=np.uint32)
-    np.subtract(sums.take(starts + _LENGTHS), sums.take(starts), out=keys[:-1])
-    keys[:-1] *= _INVERSES.take(starts)
-    keys[:-1] ^= BEGINNING
-    keys[-1] = grams.hashes[: len(starts)]
+    beginnings = keys[:-1]
+    # Those that would go beyond the text end with it.
+    np.subtract(sums.take(starts + _LENGTHS, mode="clip"), sums.take(starts), out=beginnings)
+    beginnings *= _INVERSES.take(starts)
+    beginnings ^= BEGINNING
+    keys[-1] = text.hashes[: len(starts)]
     likely = sift(words.maybe, keys)
     count, english = len(starts), words.english
     found = zip(likely.tolist(), keys.take(likely).tolist(), strict=True)
     return {at % count: english[key] for at, key in found if key in english}
 
 
-def _unspaced(grams: Grams, words: _Words) -> dict[int, int]:
+def _unspaced(text: Hashed, words: _Words) -> dict[int, int]:
     """Return the English of the characters known, by where they begin; the longest run counts."""
-    count, english = len(grams.starts), words.english
-    likely = sift(words.maybe, grams.hashes)
+    count, english = len(text.starts), words.english
+    likely = sift(words.maybe, text.hashes)
     runs: dict[int, tuple[int, int]] = {}
-    for place, key in zip(likely.tolist(), grams.hashes.take(likely).tolist(), strict=True):
+    for place, key in zip(likely.tolist(), text.hashes.take(likely).tolist(), strict=True):
         if key in english:
             # Words come first, then pairs, one less of them, then triples.
             size = 1 + (place >= count) + (place >= 2 * count - 1)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.hashing import EDGE_WORDS, Codes, Grams, Indices, look_up
+from routing.engine.hashing import EDGE_WORDS, Codes, Hashed, Indices, look_up
 
 FILE = Path(__file__).with_name("words.npz")
 
@@ -54,9 +54,9 @@ class Known(NamedTuple):
     last: Indices
 
 
-def find_words(grams: Grams) -> Known:
+def find_words(hashed: Hashed) -> Known:
     """Find the words of a text that have a vector."""
-    words = grams.hashes[: len(grams.starts)]
+    words = hashed.hashes[: len(hashed.starts)]
     known, rows = look_up(_TABLE.hashes, words)
     first, last = known.searchsorted((EDGE_WORDS, len(words) - EDGE_WORDS)).tolist()
     held = np.zeros(len(_TABLE.hashes), dtype=np.bool_)

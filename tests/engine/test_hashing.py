@@ -18,7 +18,8 @@ from routing.engine.hashing import (
     TAIL_LENGTH,
     TAIL_MIXER,
     clip,
-    hash_grams,
+    grams_of,
+    hash_text,
     hash_words,
 )
 
@@ -31,7 +32,7 @@ steady = settings(deadline=None, derandomize=True)
 
 def rows(text):
     """Return the rows of a text's characters, its words and its edges."""
-    grams = hash_grams(clip(text))
+    grams = grams_of(hash_text(clip(text)))
     n, m, _ = grams.sizes
     return [part.tolist() for part in np.split(grams.rows, [n, n + m])]
 
@@ -67,7 +68,7 @@ def test_shared_words_share_rows():
 
 @pytest.mark.parametrize("words", ["deadlock", "übersetze", "race condition", "doesn't work"])
 def test_words_alone_have_the_hash_they_have_in_a_text(words):
-    found = hash_grams(clip(f"Why, oh why: {words}?")).hashes
+    found = hash_text(clip(f"Why, oh why: {words}?")).hashes
 
     assert hash_words(words) in found.tolist()
 

@@ -2,14 +2,13 @@ import pytest
 
 from routing.engine import lexicon
 from routing.engine.features import read_features
-from routing.engine.hashing import clip, hash_grams, hash_words
+from routing.engine.hashing import clip, grams_of, hash_text, hash_words
 
 LINES = [line for line in lexicon.TABLE.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
 
 
 def gloss_of(text, language):
-    grams = hash_grams(clip(text))
-    found = lexicon.gloss(grams, language)
+    found = lexicon.gloss(hash_text(clip(text)), language)
     return [] if found is None else found.hashes[: len(found.starts)].tolist()
 
 
@@ -74,7 +73,7 @@ def test_german_fills_the_buckets_of_english():
         set(read_features(text).grams.rows.tolist())
         for text in ("Schreibe ein Gedicht über den Mond.", "write a poem about the moon")
     )
-    own = hash_grams("write a poem about the moon")
+    own = grams_of(hash_text("write a poem about the moon"))
     words = own.rows[own.sizes[0] :]
 
     assert set(words.tolist()) <= german & english
@@ -82,10 +81,10 @@ def test_german_fills_the_buckets_of_english():
 
 def test_english_is_left_as_it_is():
     text = "Please write a poem about the moon and what it is to you."
-    plain = hash_grams(text)
+    plain = grams_of(hash_text(text))
 
     assert (read_features(text).grams.rows == plain.rows).all()
 
 
 def test_languages_without_a_column_are_left_as_they_are():
-    assert lexicon.gloss(hash_grams("Schrijf een gedicht"), "nl") is None
+    assert lexicon.gloss(hash_text("Schrijf een gedicht"), "nl") is None

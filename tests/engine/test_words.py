@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from routing.engine.features import read_features
-from routing.engine.hashing import hash_grams
+from routing.engine.hashing import hash_text
 from routing.engine.words import SIZE, WORDS, find_words, projected, vector_of, weighted
 
 
 def read(text):
-    return vector_of(find_words(hash_grams(text)))
+    return vector_of(find_words(hash_text(text)))
 
 
 def cosine(one, other):
@@ -55,7 +55,7 @@ def test_words_of_another_language_are_read_in_english():
 @pytest.mark.parametrize("text", ["", "poem", "write a poem, a long poem, of the sea"])
 def test_what_words_say_is_their_vector_by_the_weights(text):
     weights = np.random.default_rng(1).normal(size=(WORDS, 3)).astype(np.float32)
-    known = find_words(hash_grams(text))
+    known = find_words(hash_text(text))
 
     said = weighted(known, projected(weights))
 
