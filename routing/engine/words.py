@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.hashing import EDGE_WORDS, Codes, Hashed, Indices, look_up
+from routing.engine.hashing import EDGE_WORDS, Codes, Hashed, Indices, distinct, look_up
 
 FILE = Path(__file__).with_name("words.npz")
 
@@ -44,6 +44,8 @@ def _load() -> _Table:
 
 
 _TABLE = _load()
+# What follows the last row.
+_END = np.array([len(_TABLE.hashes)])
 
 
 class Known(NamedTuple):
@@ -59,9 +61,7 @@ def find_words(hashed: Hashed) -> Known:
     words = hashed.hashes[: len(hashed.starts)]
     known, rows = look_up(_TABLE.hashes, words)
     first, last = known.searchsorted((EDGE_WORDS, len(words) - EDGE_WORDS)).tolist()
-    held = np.zeros(len(_TABLE.hashes), dtype=np.bool_)
-    held[rows] = True
-    return Known(held.nonzero()[0], rows[:first], rows[last:])
+    return Known(distinct(np.concatenate([rows, _END])), rows[:first], rows[last:])
 
 
 def vector_of(known: Known) -> Floats:
