@@ -37,9 +37,12 @@ FORMAT_LOG_ODDS = 1.0
 VISION_LOG_ODDS = 8.0
 NO_VISION_LOG_ODDS = -4.0
 
+# Trifles by what they are; the heads draw them to the mean.
+SMALLTALK, CONVERSION = "chat:smalltalk", "math:conversion"
+
 # Nothing said at all is small talk.
 SILENCE = Reading(
-    np.array([4.0 * (task == "chat:smalltalk") for task in TASKS], dtype=np.float32),
+    np.array([4.0 * (task == SMALLTALK) for task in TASKS], dtype=np.float32),
     difficulty_of(1.0),
     4.0,
 )
@@ -78,9 +81,6 @@ _NO_VISION = NO_VISION_LOG_ODDS * _on("vision:question", "vision:document")
 _TOOLS = TOOLS_LOG_ODDS * _on("agent:tools")
 _FORMAT = FORMAT_LOG_ODDS * _on("extraction:fields")
 _LENGTHS = np.array([LENGTH_OF_GROUP.get(GROUP_OF[task], 1.0) for task in TASKS])
-# Small talk and sums are trifles by what they are; the heads draw them to the mean.
-_TRIFLES = _on("chat:smalltalk", "math:conversion")
-_SMALLTALK = _on("chat:smalltalk")
 
 
 # Texts whose reading is kept: a conversation sends its earlier turns again with each turn, and an
@@ -130,15 +130,17 @@ def analyse(conversation: Conversation, heads: Heads = HEADS) -> Analysis:
     readings = [one.reading for one in said] or [SILENCE]
     short = bool(said) and said[0].words < SHORT_TURN_WORDS
     of_system = hear(conversation.system).reading if conversation.system else None
-    tasks = _posterior(_scores(conversation, readings, of_system, short=short))
+    shares = _posterior(_scores(conversation, readings, of_system, short=short))
+    tasks = dict(zip(TASKS, shares.tolist(), strict=True))
     housekeeping = is_housekeeping(conversation)
-    difficulty = _difficulty(readings, trifling=float(_TRIFLES @ tasks), short=short)
+    trifling = tasks[SMALLTALK] + tasks[CONVERSION]
+    difficulty = _difficulty(readings, trifling=trifling, short=short)
     return Analysis(
-        tasks=dict(zip(TASKS, tasks.tolist(), strict=True)),
+        tasks=tasks,
         difficulty=HOUSEKEEPING_DIFFICULTY if housekeeping else min(difficulty, HARDEST),
         complexity=1 if housekeeping else round(complexity_of(difficulty)),
         prompt_tokens=conversation.prompt_tokens,
-        output_tokens=_output_tokens(conversation, readings[0], tasks, housekeeping=housekeeping),
+        output_tokens=_output_tokens(conversation, readings[0], shares, housekeeping=housekeeping),
         max_output_tokens=conversation.max_output_tokens,
         language=said[0].language if said else UNDETERMINED,
         capabilities=_capabilities(conversation),
@@ -168,12 +170,12 @@ def _scores(
     if len(readings) > 1:
         weight = EARLIER_WEIGHT_SHORT if short else EARLIER_WEIGHT
         # "thanks!" says all there is to say, whatever came before.
-        weight *= 1 - float(_SMALLTALK @ _posterior(scores))
+        weight *= 1 - float(_posterior(scores)[TASKS.index(SMALLTALK)])
         for earlier in readings[1:]:
-            scores = scores + np.float32(weight) * earlier.scores
+            scores = scores + weight * earlier.scores
             weight /= 2
     if system is not None:
-        scores = scores + np.float32(SYSTEM_WEIGHT) * system.scores
+        scores = scores + SYSTEM_WEIGHT * system.scores
     if conversation.tool_names:
         scores = scores + _TOOLS
     if conversation.response_format != "text":
@@ -183,8 +185,8 @@ def _scores(
 
 
 def _posterior(scores: Floats) -> NDArray[np.float64]:
-    powers = np.exp((scores - scores[scores.argmax()]).astype(np.float64))
-    result: NDArray[np.float64] = powers / powers.sum()
+    powers = np.exp((scores - np.maximum.reduce(scores)).astype(np.float64))
+    result: NDArray[np.float64] = powers / np.add.reduce(powers)
     return result
 
 
@@ -202,13 +204,13 @@ def _difficulty(readings: Sequence[Reading], *, trifling: float, short: bool) ->
 def _output_tokens(
     conversation: Conversation,
     last: Reading,
-    tasks: NDArray[np.float64],
+    shares: NDArray[np.float64],
     *,
     housekeeping: bool,
 ) -> float:
     tokens = HOUSEKEEPING_TOKENS
     if not housekeeping:
-        tokens = float(_LENGTHS @ tasks) * exp(min(last.log_tokens, MOST_LOG_TOKENS))
+        tokens = float(_LENGTHS.dot(shares)) * exp(min(last.log_tokens, MOST_LOG_TOKENS))
     if conversation.max_output_tokens is not None:
         return min(tokens, float(conversation.max_output_tokens))
     return tokens

@@ -214,7 +214,7 @@ def _dense(text: str, own: Cues, hashed: Hashed) -> NDArray[np.float32]:
 
 
 def _cues(hashed: Hashed, found: _Found, language: str) -> Cues:
-    sums = found.shares @ _TABLE.weights.take(found.rows, axis=0)
+    sums = found.shares.dot(_TABLE.weights.take(found.rows, axis=0))
     for weights, share in _marks(hashed.lowered):
         sums = sums + share * weights
     return Cues(sums[:-1], float(sums[-1]), hashed.word_count, language)

@@ -88,20 +88,20 @@ def read_heads(features: Features, heads: Heads) -> Reading:
     """
     grams = features.grams
     hashed = _means(heads.hashed, grams)
-    outputs = hashed * heads.scale + features.dense @ heads.dense + heads.bias
+    outputs = hashed * heads.scale + features.dense.dot(heads.dense) + heads.bias
     scores: Floats = outputs[: len(TASKS)] + weighted(features.words, heads.words)
-    scores /= np.float32(heads.temperature)
+    scores /= heads.temperature
     return Reading(scores, float(outputs[-2]), float(outputs[-1]))
 
 
 def _means(weights: NDArray[np.int8], grams: Grams) -> Floats:
     """Return, for each kind of gram, its rows' sum over the root of their number, added up."""
     gathered = weights.take(grams.rows, axis=0).astype(np.float32)
-    total, start = np.zeros(OUTPUTS, dtype=np.float32), 0
-    for size in grams.sizes:
-        end = start + size
-        total += _ONES[:size].dot(gathered[start:end]) * np.float32(max(size, 1) ** -0.5)
-        start = end
+    characters, words, edges = grams.sizes
+    first_edge = characters + words
+    total: Floats = _ONES[:characters].dot(gathered[:characters]) * max(characters, 1) ** -0.5
+    total += _ONES[:words].dot(gathered[characters:first_edge]) * max(words, 1) ** -0.5
+    total += _ONES[:edges].dot(gathered[first_edge:]) * max(edges, 1) ** -0.5
     return total
 
 
