@@ -1,7 +1,6 @@
 """What a conversation asks for: its task, how hard it is, how long the answer will be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import exp, log
 from typing import NamedTuple
@@ -96,8 +95,7 @@ class Heard(NamedTuple):
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(NamedTuple):
     """What the predictor needs to know of a request.
 
     tasks: posterior over TASKS, sums to 1. difficulty: logits, 0 typical, + harder.

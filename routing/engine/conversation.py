@@ -1,8 +1,7 @@
 """What of a request the router looks at: user turns, system prompt, tools, attachments, size."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # The last user turns; what was asked before them seldom says what is asked now.
 MAX_TURNS = 4
@@ -77,8 +76,7 @@ HOUSEKEEPING = (
 HOUSEKEEPING_HEAD = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The part of a request that the analysis reads, capped in number and length.
 
     turns: what the user said, oldest first, without tool results and harness reminders.

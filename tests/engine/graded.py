@@ -1,7 +1,5 @@
 """A small world of graded prompts in which it is known what the prompts ask for."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from routing.engine.analysis import analyse, read
@@ -49,8 +47,8 @@ def make_graded(**world):
 def knowing(conversation):
     """An analysis that reads a world's prompts as they are."""
     task, difficulty, *_ = conversation.turns[-1].split()
-    return replace(
-        PLAIN, tasks=dict.fromkeys(WORLD_TASKS, 0.0) | {task: 1.0}, difficulty=float(difficulty)
+    return PLAIN._replace(
+        tasks=dict.fromkeys(WORLD_TASKS, 0.0) | {task: 1.0}, difficulty=float(difficulty)
     )
 
 
@@ -61,6 +59,6 @@ def shuffled(seed=0):
     def analyse_another(conversation):
         task = WORLD_TASKS[int(lots.integers(len(WORLD_TASKS)))]
         tasks = dict.fromkeys(WORLD_TASKS, 0.0) | {task: 1.0}
-        return replace(PLAIN, tasks=tasks, difficulty=float(lots.normal()))
+        return PLAIN._replace(tasks=tasks, difficulty=float(lots.normal()))
 
     return analyse_another

@@ -9,7 +9,6 @@ had both been known. Prices are those of candidates.py. It takes six minutes.
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -52,7 +51,7 @@ def routed(example: Example, heads: Heads) -> Routed:
 
 def truth(example: Example, said: Analysis) -> Analysis:
     tasks = {task: float(task == example.task) for task in TASKS}
-    return replace(said, tasks=tasks, difficulty=difficulty_of(example.hardness))
+    return said._replace(tasks=tasks, difficulty=difficulty_of(example.hardness))
 
 
 def families(data_dir: Path) -> Iterator[tuple[Heads, list[tuple[str, Example]]]]:

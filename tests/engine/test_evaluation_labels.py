@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ SHARES = {"code:sql": 0.3, "code:debugging": 0.25, "writing:translation": 0.25, 
 
 
 def analyse(_conversation):
-    return replace(PLAIN, tasks=SHARES)
+    return PLAIN._replace(tasks=SHARES)
 
 
 def judge(*targets):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from routing.engine.analysis import TASKS, analyse, read
@@ -16,7 +14,7 @@ def make_candidate(slug="openai/gpt-5.2", prompt=1e-6, completion=1e-5, request=
 
 def make_analysis(task="code:generation", **changes):
     tasks = dict.fromkeys(TASKS, 0.0) | {task: 1.0}
-    return replace(analyse_text("hi"), tasks=tasks, difficulty=1.0, **changes)
+    return analyse_text("hi")._replace(tasks=tasks, difficulty=1.0, **changes)
 
 
 def quality(slug, task):
