@@ -250,9 +250,9 @@ def _language_of(hashed: Hashed, rows: Indices) -> str:
         script = _language_of_script(hashed.codes[:SCRIPT_SAMPLE])
         if script is not None:
             return script
-    counts = np.add.reduce(_TABLE.languages.take(rows, axis=0), axis=0)
-    likeliest = int(counts.argmax())
-    return _LANGUAGES[likeliest] if counts[likeliest] >= MIN_STOPWORDS else UNDETERMINED
+    counts = np.add.reduce(_TABLE.languages.take(rows, axis=0), axis=0).tolist()
+    most = max(counts)
+    return _LANGUAGES[counts.index(most)] if most >= MIN_STOPWORDS else UNDETERMINED
 
 
 def _language_of_script(codes: Codes) -> str | None:
