@@ -84,7 +84,9 @@ class _Pool(NamedTuple):
     logits: Floats
     margins: Floats
     verbosity: Floats
-    prices: Floats
+    prompt_prices: Floats
+    completion_prices: Floats
+    request_prices: Floats
 
 
 def _load(path: Path) -> _Abilities:
@@ -110,8 +112,8 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET); what goes in and what comes out
     is rounded here, before any ranking, so that near-equals do not change places over a typo.
 
-    Shapes: n = len(candidates); logits (n, len(TASKS)), margins and prices (3, n), everything else
-    (n,), float64.
+    Shapes: n = len(candidates); logits (n, len(TASKS)), margins (3, n), everything else (n,),
+    float64.
     Units: abilities and difficulty in logits, prices in USD per token, cost in USD per request.
     A model that is not in abilities.csv gets the row `*`: below average, with a wide interval.
     Source: abilities.csv; how it was made is in README.md.
@@ -134,7 +136,7 @@ def _pool(candidates: tuple[Candidate, ...]) -> _Pool:
         _ABILITIES.logits[rows],
         np.array([0 * margin, margin, -margin]),
         _ABILITIES.verbosity[rows],
-        np.array([one[1:] for one in candidates], dtype=np.float64).reshape(-1, 3).T.copy(),
+        *np.array([one[1:] for one in candidates], dtype=np.float64).reshape(-1, 3).T.copy(),
     )
 
 
@@ -162,10 +164,10 @@ def _probability(negated: Floats) -> list[list[float]]:
 
 def _cost_usd(analysis: Analysis, pool: _Pool) -> list[float]:
     """Price the request: its tokens, the answer's at this model's verbosity, and the fixed part."""
-    prompt_price, completion_price, request_price = pool.prices
     output_tokens = _output_tokens(analysis) * pool.verbosity
     if analysis.max_output_tokens is not None:
         output_tokens = np.minimum(output_tokens, analysis.max_output_tokens)
-    cost = analysis.prompt_tokens * prompt_price + output_tokens * completion_price + request_price
+    cost = analysis.prompt_tokens * pool.prompt_prices + output_tokens * pool.completion_prices
+    cost += pool.request_prices
     result: list[float] = cost.tolist()
     return result

@@ -100,9 +100,11 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
 
 def _weights(slugs: Sequence[str], costs: Sequence[float]) -> list[int]:
     """Return g(cost) in COST_UNITS, or refuse a cost that is none."""
-    for slug, cost in zip(slugs, costs, strict=True):
-        if not 0 <= cost < inf:
-            raise ValueError(f"Cost of {slug} is {cost} USD; 0 or more is accepted.")
+    # One check for all: a sum with nan in it is not less than anything.
+    if not (min(costs) >= 0 and sum(costs) < inf):
+        for slug, cost in zip(slugs, costs, strict=True):
+            if not 0 <= cost < inf:
+                raise ValueError(f"Cost of {slug} is {cost} USD; 0 or more is accepted.")
     return [round(COST_UNITS * log1p(cost / COST_SCALE_USD)) for cost in costs]
 
 
