@@ -14,6 +14,8 @@ from django.db import models
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Now, TruncDate
 
+from activity.paging import PagedQuerySet
+
 
 def money(**options: Any) -> models.DecimalField:
     """Exact US dollars; twelve decimals hold one cached token of the cheapest model."""
@@ -42,7 +44,7 @@ def _like(pattern: str) -> str:
     return escaped.replace("*", "%")
 
 
-class GenerationQuerySet(models.QuerySet["Generation"]):
+class GenerationQuerySet(PagedQuerySet["Generation"]):
     def owned_by(self, user: Any) -> "GenerationQuerySet":
         return self.filter(user=user)
 
@@ -71,24 +73,6 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
     def overdue(self) -> "GenerationQuerySet":
         return self.open().filter(deadline__lt=Now())
-
-    def newest_first(self) -> "GenerationQuerySet":
-        return self.order_by("-created_at", "-id")
-
-    def before(self, created_at: datetime, generation_id: str) -> "GenerationQuerySet":
-        """Rows after the cursor in newest-first order."""
-        return self.filter(
-            Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=generation_id)
-        )
-
-    def after(self, created_at: datetime, generation_id: str) -> "GenerationQuerySet":
-        """Rows ahead of the cursor in newest-first order."""
-        return self.filter(
-            Q(created_at__gt=created_at) | Q(created_at=created_at, id__gt=generation_id)
-        )
-
-    def oldest_first(self) -> "GenerationQuerySet":
-        return self.order_by("created_at", "id")
 
     def with_model(self, pattern: str) -> "GenerationQuerySet":
         """Rows whose routed or requested model fits the wildcard pattern."""

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 PAGE_SIZE = 50
@@ -18,6 +18,24 @@ class BadCursorError(Exception):
     """A cursor that this module has not made."""
 
 
+class PagedQuerySet(QuerySet):
+    """Rows of a model that has `created_at`; rows of one moment are in the order of their ids."""
+
+    def newest_first(self) -> Self:
+        return self.order_by("-created_at", "-id")
+
+    def oldest_first(self) -> Self:
+        return self.order_by("created_at", "id")
+
+    def before(self, created_at: datetime, row_id: str) -> Self:
+        """Rows after the cursor in newest-first order."""
+        return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=row_id))
+
+    def after(self, created_at: datetime, row_id: str) -> Self:
+        """Rows ahead of the cursor in newest-first order."""
+        return self.filter(Q(created_at__gt=created_at) | Q(created_at=created_at, id__gt=row_id))
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows newest first; `newer` and `older` are the cursors of the neighbours, "" if none."""
@@ -27,7 +45,7 @@ class Page:
     older: str
 
 
-def page_of(request: HttpRequest, rows: QuerySet) -> Page:
+def page_of(request: HttpRequest, rows: PagedQuerySet) -> Page:
     """The page that the URL asks for; the first one, with a message, if it cannot be found."""
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
     try:
@@ -37,11 +55,8 @@ def page_of(request: HttpRequest, rows: QuerySet) -> Page:
         return page(rows)
 
 
-def page(queryset: QuerySet, *, before: str = "", after: str = "") -> Page:
-    """The newest rows, or those next to a cursor, of a set that has before() and after().
-
-    Raises BadCursorError.
-    """
+def page(queryset: PagedQuerySet, *, before: str = "", after: str = "") -> Page:
+    """The newest rows, or those next to a cursor; raises BadCursorError."""
     if after:
         return _newer_page(queryset, after)
     if before:
@@ -52,7 +67,7 @@ def page(queryset: QuerySet, *, before: str = "", after: str = "") -> Page:
     return Page(rows[:PAGE_SIZE], newer, older)
 
 
-def _newer_page(queryset: QuerySet, after: str) -> Page:
+def _newer_page(queryset: PagedQuerySet, after: str) -> Page:
     rows = list(_beside(queryset.after, after).oldest_first()[: PAGE_SIZE + 1])
     if not rows:
         return page(queryset)
@@ -65,7 +80,7 @@ def _cursor(row: Any) -> str:
     return f"{(row.created_at - EPOCH) // MICROSECOND}.{row.pk}"
 
 
-def _beside(side: Callable[[datetime, str], QuerySet], cursor: str) -> QuerySet:
+def _beside(side: Callable[[datetime, str], PagedQuerySet], cursor: str) -> PagedQuerySet:
     """The rows on that side of the cursor."""
     microseconds, _, row_id = cursor.partition(".")
     is_number = microseconds.isascii() and microseconds.isdigit()

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Extract, Now
 
+from activity.paging import PagedQuerySet
 from routing.engine.selection import DEFAULT_TRADEOFF
 from routing.validators import (
     validate_base_url,
@@ -185,7 +186,7 @@ class Price(models.Model):
         return f"{self.endpoint} from {self.valid_from:%Y-%m-%d}"
 
 
-class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+class ApiKeyQuerySet(PagedQuerySet["ApiKey"]):
     def of_digest(self, digest: str) -> "ApiKeyQuerySet":
         return self.filter(digest=digest)
 
@@ -219,20 +220,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def owned_by(self, user: Any) -> "ApiKeyQuerySet":
         return self.filter(user=user)
-
-    def newest_first(self) -> "ApiKeyQuerySet":
-        return self.order_by("-created_at", "-id")
-
-    def oldest_first(self) -> "ApiKeyQuerySet":
-        return self.order_by("created_at", "id")
-
-    def before(self, created_at: datetime, key_id: str) -> "ApiKeyQuerySet":
-        """Keys after the cursor in newest-first order."""
-        return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=key_id))
-
-    def after(self, created_at: datetime, key_id: str) -> "ApiKeyQuerySet":
-        """Keys ahead of the cursor in newest-first order."""
-        return self.filter(Q(created_at__gt=created_at) | Q(created_at=created_at, id__gt=key_id))
 
 
 class ApiKey(models.Model):
