@@ -90,7 +90,7 @@ def answer_tokens(
     if max_tokens is None and granted is None:
         return None
     most = _beside_prompt(cap(max_tokens, offer), prompt_tokens, offer)
-    if max_tokens is not None or granted is None:
+    if max_tokens is not None:
         return most
     left = granted - _highest(bound, 0, offer)
     rate = offer.rates.for_prompt(min(bound, offer.context_length)).completion
