@@ -68,12 +68,11 @@ class BodyReader:
         if self._watch is not None:
             self._watch.cancel()
 
-    async def _cancel_once_left(self, answering: "asyncio.Task[Any] | None") -> None:
+    async def _cancel_once_left(self, answering: asyncio.Task[Any]) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.client_left = True
-        if answering is not None:
-            answering.cancel()
+        answering.cancel()
 
 
 class LeanHandler:
