@@ -23,20 +23,21 @@ def secret(name: str, value: str) -> str:
     return value
 
 
-def key_ring(name: str, entries: Sequence[str]) -> list[str]:
-    """The entries, each VERSION:KEY."""
-    versions = [_version(entry) for entry in entries]
-    wrong = [str(at) for at, version in enumerate(versions, 1) if version is None]
-    if wrong or not versions:
+def key_ring(name: str, entries: Sequence[str]) -> dict[int, bytes]:
+    """Keys by version, in the order of the entries, each VERSION:KEY."""
+    found = [_version_and_key(entry) for entry in entries]
+    wrong = [str(at) for at, one in enumerate(found, 1) if one is None]
+    if wrong or not found:
         which = f"entry {', '.join(wrong)} is something else" if wrong else "it is empty"
         raise ImproperlyConfigured(
             f"{name} must be VERSION:KEY, or several with commas between, the version a number "
             f"from 0 to {LARGEST_VERSION} and the key {KEY_BYTES} bytes in base64; {which}. "
             'Make one: echo "1:$(openssl rand -base64 32)"'
         )
-    if len(set(versions)) < len(versions):
+    keys = dict(one for one in found if one)
+    if len(keys) < len(found):
         raise ImproperlyConfigured(f"{name} has a version twice; give each key one of its own.")
-    return list(entries)
+    return keys
 
 
 def days(name: str, value: str) -> int:
@@ -49,11 +50,12 @@ def days(name: str, value: str) -> int:
     return int(text)
 
 
-def _version(entry: str) -> int | None:
-    """Its version, or None where the entry is not one."""
+def _version_and_key(entry: str) -> tuple[int, bytes] | None:
+    """What an entry says, or None where it is not one."""
     version, _, key = entry.partition(":")
     try:
-        number, size = int(version), len(base64.b64decode(key.strip(), validate=True))
+        number, decoded = int(version), base64.b64decode(key.strip(), validate=True)
     except ValueError:
         return None
-    return number if 0 <= number <= LARGEST_VERSION and size == KEY_BYTES else None
+    fits = 0 <= number <= LARGEST_VERSION and len(decoded) == KEY_BYTES
+    return (number, decoded) if fits else None

@@ -1,6 +1,5 @@
 """API keys and provider credentials: made, hashed, encrypted, never shown again."""
 
-import base64
 import hmac
 import secrets
 import string
@@ -90,7 +89,7 @@ def digest(secret: str) -> str:
 
 def save_credential(provider: Provider, credential: str) -> None:
     """Encrypt and save a provider's key; only its last four characters stay readable."""
-    version, key = next(iter(_key_ring().items()))
+    version, key = next(iter(settings.AUTOROUTER_CREDENTIAL_KEYS.items()))
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = AESGCM(key).encrypt(nonce, credential.encode(), _context(provider, version))
     provider.credential = bytes([version]) + nonce + sealed
@@ -109,7 +108,7 @@ def read_credential(provider: Provider) -> str:
     sealed = bytes(provider.credential)
     version, nonce = sealed[0], sealed[1 : 1 + NONCE_BYTES]
     try:
-        key = _key_ring()[version]
+        key = settings.AUTOROUTER_CREDENTIAL_KEYS[version]
         plain = AESGCM(key).decrypt(nonce, sealed[1 + NONCE_BYTES :], _context(provider, version))
     except (KeyError, InvalidTag) as error:
         raise CredentialError(
@@ -126,12 +125,6 @@ def _checksum(body: str) -> str:
         number, rest = divmod(number, len(ALPHABET))
         digits = ALPHABET[rest] + digits
     return digits
-
-
-def _key_ring() -> dict[int, bytes]:
-    """Keys by version, the active one first."""
-    pairs = (entry.split(":", 1) for entry in settings.AUTOROUTER_CREDENTIAL_KEYS)
-    return {int(version): base64.b64decode(key) for version, key in pairs}
 
 
 def _context(provider: Provider, version: int) -> bytes:

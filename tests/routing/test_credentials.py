@@ -1,4 +1,3 @@
-import base64
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,8 +15,8 @@ def make_provider(slug: str = "openai", **fields: Any) -> Provider:
     return Provider.objects.create(slug=slug, **defaults | fields)
 
 
-def key_of(byte: int) -> str:
-    return base64.b64encode(bytes([byte]) * 32).decode()
+def key_of(byte: int) -> bytes:
+    return bytes([byte]) * 32
 
 
 def try_to_create(user: Any) -> bool:
@@ -128,21 +127,21 @@ def test_a_changed_byte_is_noticed(db: None) -> None:
 
 
 def test_an_older_key_of_the_ring_still_reads(db: None, settings: Any) -> None:
-    settings.AUTOROUTER_CREDENTIAL_KEYS = [f"1:{key_of(1)}"]
+    settings.AUTOROUTER_CREDENTIAL_KEYS = {1: key_of(1)}
     provider = make_provider()
     credentials.save_credential(provider, "sk-secret")
 
-    settings.AUTOROUTER_CREDENTIAL_KEYS = [f"2:{key_of(2)}", f"1:{key_of(1)}"]
+    settings.AUTOROUTER_CREDENTIAL_KEYS = {2: key_of(2), 1: key_of(1)}
 
     assert credentials.read_credential(provider) == "sk-secret"
 
 
 def test_the_newest_key_of_the_ring_writes(db: None, settings: Any) -> None:
-    settings.AUTOROUTER_CREDENTIAL_KEYS = [f"2:{key_of(2)}", f"1:{key_of(1)}"]
+    settings.AUTOROUTER_CREDENTIAL_KEYS = {2: key_of(2), 1: key_of(1)}
     provider = make_provider()
     credentials.save_credential(provider, "sk-secret")
 
-    settings.AUTOROUTER_CREDENTIAL_KEYS = [f"1:{key_of(1)}"]
+    settings.AUTOROUTER_CREDENTIAL_KEYS = {1: key_of(1)}
 
     with pytest.raises(CredentialError, match="key version 2"):
         credentials.read_credential(provider)
