@@ -196,10 +196,10 @@ def _pin_state(pinned: Pinned | None, draft: Draft, only: str) -> str:
     return "followed" if eligible else "ineligible"
 
 
-def _is_ruled_out(question: Question, draft: Draft, pinned: Pinned | None) -> bool:
+def _is_ruled_out(question: Question, draft: Draft, pinned: Pinned) -> bool:
     """Whether the pinned endpoint could be called, but not for what this request asks."""
-    model = question.process.snapshot.catalogue.find(pinned.model) if pinned else None
-    if pinned is None or model is None:
+    model = question.process.snapshot.catalogue.find(pinned.model)
+    if model is None:
         return False
     known, eligible = (
         any(offer.id == pinned.endpoint_id for offer in offers)
