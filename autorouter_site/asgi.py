@@ -3,11 +3,17 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "autorouter_site.settings")
+
+if multiprocessing.parent_process() is not None:
+    # granian forks workers with its own handler in place, which does nothing in them: one told to
+    # end while it imports this would go on to serve until it is killed.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 from django.core.asgi import get_asgi_application
 

@@ -42,6 +42,9 @@ class Worker:
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
+    def has_loaded(self, library: str) -> bool:
+        return library in Path(f"/proc/{self.pid}/maps").read_text()
+
     def _status(self, name: str) -> int:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
@@ -68,6 +71,16 @@ class Gateway:
 
     def start(self, workers: int = 1, *, open_files: int = 0) -> None:
         """Start and wait until it is ready; raises RuntimeError with its output otherwise."""
+        self.begin_start(workers)
+        if open_files:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_ready():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(Path(self._log.name).read_text())
+            time.sleep(0.1)
+
+    def begin_start(self, workers: int) -> None:
         self.worker_count = workers
         options = f"--host 127.0.0.1 --port {self.port} --workers {workers}"
         self.process = subprocess.Popen(
@@ -78,13 +91,6 @@ class Gateway:
             stderr=self._log,
             start_new_session=True,
         )
-        if open_files:
-            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (open_files, open_files))
-        deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise RuntimeError(Path(self._log.name).read_text())
-            time.sleep(0.1)
 
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None

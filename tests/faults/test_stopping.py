@@ -6,11 +6,16 @@ import time
 
 import pytest
 
+from tests.faults.gateway import Worker
 from tests.faults.load import Ask, ends, half_streams
 from tests.faults.size import SIZE
 from tests.faults.stack import Stack, wait_until
 
 pytestmark = pytest.mark.slow
+
+
+def are_importing(workers: list[Worker]) -> bool:
+    return len(workers) == 2 and all(worker.has_loaded("numpy") for worker in workers)
 
 
 def test_sigterm_lets_short_streams_finish_and_tells_long_ones(stack: Stack) -> None:
@@ -36,6 +41,16 @@ def test_sigterm_lets_short_streams_finish_and_tells_long_ones(stack: Stack) -> 
     assert {one.status for one in refused if one.end == "refused"} <= {503}
     assert seconds < 16
     assert stack.sql("SELECT count(*) FROM activity_generation WHERE status = 'open'") == [(0,)]
+
+
+def test_workers_that_are_still_starting_end_when_told(stack: Stack) -> None:
+    stack.gateway.stop()
+    stack.gateway.begin_start(workers=2)
+    wait_until(lambda: are_importing(stack.gateway.workers()), 10)
+
+    stack.gateway.begin_stop()
+
+    assert stack.gateway.process.wait(timeout=15) == 0
 
 
 def test_replacing_both_workers_under_load_loses_nothing(stack: Stack) -> None:
