@@ -79,14 +79,12 @@ def serving(product: Product, application: str = APPLICATION, **more: str) -> It
 
 
 def granian(application: str, port: int, core: int) -> list[str]:
-    """The command of docs/production.md, for one process."""
-    options = (
-        "--interface asgi --http 1 --no-ws --loop uvloop --respawn-failed-workers "
-        "--workers-kill-timeout 20s --backlog 2048 --backpressure 2048 --log-level warning "
-        "--http1-header-read-timeout 10000 --http1-buffer-size 65536 "
-        f"--host 127.0.0.1 --port {port} --workers 1"
-    )
-    return on_core(core)([sys.executable, "-m", "granian", *options.split(), application])
+    """The command of quickstart, for one process."""
+    from autorouter_site.management.commands.quickstart import WEB
+
+    *options, _ = WEB.split()
+    here = f"--host 127.0.0.1 --port {port} --workers 1 {application}"
+    return on_core(core)([sys.executable, "-m", *options, *here.split()])
 
 
 def _fill(upstream_port: int) -> Account:

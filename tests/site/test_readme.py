@@ -3,7 +3,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.conf import settings
+
+from autorouter_site.management.commands.quickstart import WEB, WORKER
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +36,20 @@ def test_the_request_of_the_readme_says_first_where_its_key_comes_from() -> None
     before, _, _ = readme.partition("$AUTOROUTER_KEY")
 
     assert re.search(r"^    export AUTOROUTER_KEY=sk-ar-", before, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [WEB, WORKER], ids=["web", "worker"])
+def test_the_documented_processes_run_as_quickstart_starts_them(command: str) -> None:
+    production = (ROOT / "docs/production.md").read_text()
+    program = command.split(maxsplit=1)[0]
+
+    (documented,) = re.findall(rf"^    {program} (.*?)\n\n", production, re.MULTILINE | re.DOTALL)
+
+    assert options_in(command) <= options_in(documented)
+
+
+def options_in(command: str) -> set[str]:
+    return set(re.findall(r"--[\w-]+(?: [\w.]+)?", command))
 
 
 def test_the_documented_proxy_takes_our_largest_body_and_stores_none() -> None:
