@@ -252,6 +252,14 @@ def test_everything_works_without_javascript(signed_in):
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_what_only_a_script_can_do_is_not_shown_without_one(signed_in, generation):
+    page = signed_in(java_script_enabled=False)
+
+    page.goto(f"/activity/{generation.pk}")
+
+    expect(page.locator("[data-copy]")).to_be_hidden()
+
+
 def test_the_keyboard_alone_is_enough_to_reach_a_request(open_page, generation):
     page = open_page()
     page.goto("/sign-in")
