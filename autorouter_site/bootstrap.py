@@ -30,8 +30,8 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AUTOROUTER_CREDENTIAL_KEYS": _credential_key,
 }
 
-# Commands about the engine alone; they run in a fresh checkout.
-WITHOUT_DATABASE = ("train_router", "evaluate_router", "explain_route")
+# Commands that read nothing but code and files; they run in a fresh checkout.
+WITHOUT_DATABASE = ("train_router", "evaluate_router", "explain_route", "makemigrations")
 UNUSED = {
     "SECRET_KEY": "unused" * 6,
     "AUTOROUTER_KEY_PEPPER": "unused" * 6,
