@@ -19,8 +19,6 @@ class AsyncAPIView(APIView):
     autorouter_site.lean, which gives it `process` and `body_reader`.
     """
 
-    http_method_names = ("post",)
-
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:

@@ -57,6 +57,3 @@ class ApiKeyAuthentication(BaseAuthentication):
         ):
             raise AuthenticationFailed(why)
         return key
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"

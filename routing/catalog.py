@@ -98,7 +98,6 @@ class Model:
     is_moderated: bool
     knowledge_cutoff: str | None
     expiration_date: str | None
-    in_auto_pool: bool
     offers: tuple[Offer, ...]
     unusable: str
     rates: Rates | None
@@ -300,7 +299,6 @@ def _model(
         is_moderated=row.is_moderated,
         knowledge_cutoff=row.knowledge_cutoff and row.knowledge_cutoff.isoformat(),
         expiration_date=row.expiration_date and row.expiration_date.isoformat(),
-        in_auto_pool=row.in_auto_pool,
         offers=offers,
         unusable="" if offers else _unusable(row, problems.values()),
         rates=_shown_rates(row.served, offers),

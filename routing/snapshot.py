@@ -61,8 +61,6 @@ class Account:
     read_at: float
     expires_at: float | None
 
-    is_authenticated = True
-
     @property
     def budgets(self) -> tuple[tuple[str, str, Decimal], ...]:
         """Owner, period kind and ceiling of each limit, in the order that they are locked."""
@@ -104,11 +102,6 @@ class Snapshot:
             self._accounts.clear()
         if not table or table not in KEY_TABLES:
             self._reload.set()
-
-    async def refresh(self) -> None:
-        """Drop everything and read the catalogue now."""
-        self.drop()
-        self.catalogue = await _read_catalogue()
 
     async def account(self, secret: str) -> Account | str:
         """The account of an API key, or why there is none.

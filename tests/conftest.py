@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from autorouter_site.asgi import Application
+from routing.catalog import read_catalogue
 from routing.process import Process
 from routing.upstream import Upstream
 from tests.factories import make_secret
@@ -152,7 +153,8 @@ class Api:
 
     async def refresh(self) -> None:
         """See the catalogue and the keys as they are now, as a NOTIFY would bring about."""
-        await self.process.snapshot.refresh()
+        self.process.snapshot.drop()
+        self.process.snapshot.catalogue = await in_db(read_catalogue)()
 
 
 @pytest.fixture

@@ -67,7 +67,6 @@ def make_model(slug: str = "a/one", *offers: Offer, **fields: Any) -> Model:
         "is_moderated": False,
         "knowledge_cutoff": None,
         "expiration_date": None,
-        "in_auto_pool": True,
         "offers": offers or (make_offer(slug),),
         "unusable": "",
         "rates": make_rates(),
