@@ -14,12 +14,10 @@ from routing.engine.axis import (
     complexity_of,
     difficulty_of,
 )
-from routing.engine.conversation import Conversation, is_housekeeping, read
+from routing.engine.conversation import Conversation, is_housekeeping
 from routing.engine.features import UNDETERMINED, read_features
 from routing.engine.heads import HEADS, Heads, Reading, read_heads
 from routing.engine.tasks import GROUP_OF, TASKS
-
-__all__ = ["TASKS", "Analysis", "Conversation", "analyse", "read"]
 
 # What else than the last turn says of its task; after a short one ("and faster?") it says more.
 EARLIER_WEIGHT = 0.2

@@ -172,13 +172,8 @@ _SCRIPTS = _script_table()
 _MARKS = _marks_of(_weights_of(cues.TASK_MARKS, ()))
 
 
-def read_cues(text: str) -> Cues:
-    """Sum up the cues of a text, each counted once however often it occurs."""
-    return _read(clip(text))[0]
-
-
 def read_features(text: str) -> Features:
-    """Read a text for the heads; of a long one the head and the tail.
+    """Read a text for the heads; of a long one the head and the tail. A cue counts once.
 
     Cost: README.md, CPU. The number of words is extrapolated to the whole text.
     """

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from routing.engine.analysis import Analysis, analyse, read
+from routing.engine.analysis import Analysis, analyse
+from routing.engine.conversation import read
 from routing.engine.predictor import Candidate, predict
 from routing.engine.selection import Ranked, rank
 

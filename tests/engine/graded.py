@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from routing.engine.analysis import analyse, read
+from routing.engine.analysis import analyse
+from routing.engine.conversation import read
 from routing.engine.evaluation.data import Prompt, Score, graded
 
 PLAIN = analyse(read([{"role": "user", "content": "hi"}]))

@@ -15,7 +15,8 @@ from random import Random
 from statistics import fmean, median
 
 from routing.engine import VERSION, selection
-from routing.engine.analysis import analyse, forget, read
+from routing.engine.analysis import analyse, forget
+from routing.engine.conversation import read
 from routing.engine.predictor import Prediction, predict
 from routing.engine.selection import CHEAPEST, Ranked, rank
 from tests.engine.attacks import ATTACKS, IDLE

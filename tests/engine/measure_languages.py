@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from routing.engine.analysis import Analysis, analyse, read
+from routing.engine.analysis import Analysis, analyse
 from routing.engine.axis import difficulty_of
+from routing.engine.conversation import read
 from routing.engine.heads import Heads
 from routing.engine.predictor import predict
 from routing.engine.selection import rank

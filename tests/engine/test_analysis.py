@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.engine.analysis import TASKS, analyse, forget, read
-from routing.engine.features import read_cues
-from routing.engine.tasks import KIND_OF
+from routing.engine.analysis import analyse, forget
+from routing.engine.conversation import read
+from routing.engine.features import read_features
+from routing.engine.tasks import KIND_OF, TASKS
 from tests.engine.candidates import analyse_text
 from tests.engine.prompts import PROMPTS
 
@@ -322,7 +323,9 @@ def test_system_prompt_of_a_title_generator_is_housekeeping():
     ],
 )
 def test_text_that_steers_holds_no_cue(text):
-    neutral, steered = read_cues("blue " * count_words(text)), read_cues(text)
+    neutral = read_features("blue " * count_words(text)).cues
+
+    steered = read_features(text).cues
 
     assert steered.tasks.tolist() == neutral.tasks.tolist()
     assert steered.hardness == neutral.hardness

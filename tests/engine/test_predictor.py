@@ -1,7 +1,9 @@
 import pytest
 
-from routing.engine.analysis import TASKS, analyse, read
+from routing.engine.analysis import analyse
+from routing.engine.conversation import read
 from routing.engine.predictor import Candidate, predict
+from routing.engine.tasks import TASKS
 from tests.engine.candidates import POOL, analyse_text
 from tests.engine.prompts import PROMPTS
 

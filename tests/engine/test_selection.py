@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.engine.analysis import analyse, read
+from routing.engine.analysis import analyse
+from routing.engine.conversation import read
 from routing.engine.predictor import Candidate, Prediction, predict
 from routing.engine.selection import DEFAULT_TRADEOFF, PRICE_OF_MONEY, TIERS, rank
 from tests.engine.candidates import POOL, TOP_PRICE, WEAKEST, analyse_text, pick, rank_text

@@ -10,7 +10,8 @@ from django.core.handlers.asgi import ASGIRequest
 
 from activity.models import Rejection
 from routing.engine import analysis
-from routing.engine.analysis import Analysis, Conversation, analyse
+from routing.engine.analysis import Analysis, analyse
+from routing.engine.conversation import Conversation
 from tests.conftest import Api, FakeProvider, chunk, completion_json, usage_chunk
 from tests.routing.stories import offer
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.analysis import read
+from routing.engine.conversation import read
 from routing.engine.evaluation.data import BadData, find, read_lines
 from routing.engine.evaluation.trial import Analyse
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from routing.engine.analysis import Analysis, analyse, read
+from routing.engine.analysis import Analysis, analyse
+from routing.engine.conversation import read
 from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.text import table
 from routing.engine.patterns import names_of, problems, select

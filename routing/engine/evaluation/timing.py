@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from routing.engine.analysis import forget, read
+from routing.engine.analysis import forget
+from routing.engine.conversation import read
 from routing.engine.evaluation.trial import Analyse
 from routing.engine.predictor import Candidate, predict
 from routing.engine.selection import DEFAULT_TRADEOFF, rank

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engine.analysis import Analysis, Conversation, read
+from routing.engine.analysis import Analysis
+from routing.engine.conversation import Conversation, read
 from routing.engine.evaluation.abilities import Reading, expected_costs, fit
 from routing.engine.evaluation.data import Graded, Prompt
 from routing.engine.evaluation.policies import Floats, Pair, Table
