@@ -33,7 +33,6 @@ class Heads(NamedTuple):
     temperature divides the scores of tasks before a softmax.
     """
 
-    version: str
     hashed: NDArray[np.int8]
     scale: Floats
     dense: Floats
@@ -60,7 +59,6 @@ def load(folder: Path) -> Heads:
     if about["tasks"] != list(TASKS):
         raise ValueError(f"{folder} was made for the tasks {about['tasks']}; {TASKS} are accepted.")
     return Heads(
-        version=about["version"],
         hashed=_weights(folder / "weights.npy", np.int8, (2 * BUCKETS, OUTPUTS)),
         scale=np.array(about["scale"], dtype=np.float32),
         dense=np.array(about["dense"], dtype=np.float32),

@@ -28,11 +28,6 @@ class _Wildcard(NamedTuple):
     min_length: int
 
 
-def matches(pattern: str, slug: str) -> bool:
-    """Tell whether the whole slug fits the pattern."""
-    return _fits(_parse(pattern), slug.casefold())
-
-
 def names_of(slug: str, canonical_slug: str, alias: str) -> tuple[str, ...]:
     """Return every name of a model that a pattern may fit, in lower case, each once."""
     names = (slug, canonical_slug, alias)

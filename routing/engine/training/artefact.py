@@ -42,7 +42,6 @@ def heads_of(tasks: Heads, numbers: Heads, temperature: float) -> heads.Heads:
     """Return the heads as they are after writing and reading, but for the rounding of the dense."""
     hashed = quantise(np.concatenate([tasks.hashed, numbers.hashed], axis=1))
     return heads.Heads(
-        version="unwritten",
         hashed=hashed.weights,
         scale=hashed.scale,
         dense=np.concatenate([tasks.dense, numbers.dense], axis=1),
