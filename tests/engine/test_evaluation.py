@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from routing.engine.analysis import analyse
-from routing.engine.evaluation import BadData, by_key, evaluate, reading_of
 from routing.engine.evaluation.abilities import Reading, expected_costs, fit
-from routing.engine.evaluation.data import Score, graded
-from routing.engine.evaluation.report import LADDERS, POLICIES, Report
+from routing.engine.evaluation.data import BadData, Score, graded
+from routing.engine.evaluation.groups import judge_groups
+from routing.engine.evaluation.report import LADDERS, POLICIES, Report, evaluate
+from routing.engine.evaluation.trial import reading_of
 from tests.engine.graded import COSTS, knowing, make_graded, make_world, shuffled
 
 SEEDS = range(5)
@@ -171,12 +172,15 @@ def test_json_has_the_promised_keys():
 def test_each_value_of_a_key_is_judged_by_itself():
     data = make_graded(n=900)
 
-    groups = by_key(data, lambda _, part: reading_of(part, analyse), key="task", seeds=(0, 1))
+    *groups, together = judge_groups(data, reading_of(data, analyse), "task", seeds=(0, 1))
 
     assert [one.name for one in groups] == ["code", "math", "writing"]
     assert sum(one.n for one in groups) == pytest.approx(630, abs=3)
+    assert together.n == 630
 
 
 def test_key_that_no_prompt_has_is_refused():
+    data = make_graded()
+
     with pytest.raises(BadData, match="No 'dataset'"):
-        by_key(make_graded(), lambda _, part: reading_of(part, analyse), key="dataset")
+        judge_groups(data, reading_of(data, analyse), "dataset")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from routing.engine.evaluation import BadData, evaluate
+from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.pair import pair_figures
+from routing.engine.evaluation.report import evaluate
 from tests.engine.graded import knowing, make_graded
 
 # The strong model is always right; the weak one on the first half, of lower score.

@@ -3,10 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from routing.engine.evaluation import reading_of
 from routing.engine.evaluation.policies import Pair, Table, singles, steps, sweep
 from routing.engine.evaluation.split import split
-from routing.engine.evaluation.trial import trials
+from routing.engine.evaluation.trial import reading_of, trials
 from tests.engine.graded import knowing, make_graded
 
 

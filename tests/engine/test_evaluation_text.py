@@ -3,8 +3,9 @@ import json
 import pytest
 
 from routing.engine.analysis import analyse
-from routing.engine.evaluation import BadData, evaluate_folder, evaluate_groups
+from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.receipt import read_candidates, receipt
+from routing.engine.evaluation.report import evaluate_folder, evaluate_groups
 from routing.engine.evaluation.text import group_lines, lines, table
 from routing.engine.evaluation.timing import cpu_times
 from tests.engine.candidates import POOL

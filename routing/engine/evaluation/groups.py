@@ -1,6 +1,6 @@
 """The same judgement within each data set, and on all of them together, over several seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,31 +29,30 @@ class Group(NamedTuple):
     ladder: Figures
 
 
-def by_key(
+def judge_groups(
     graded: Graded,
-    reading_for: Callable[[str, Graded], Reading],
+    reading: Reading,
+    key: str,
     *,
-    key: str = "dataset",
     seeds: Sequence[int] = SEEDS,
     calibrate: float = 0.3,
 ) -> list[Group]:
-    """Judge the prompts of each value of a key by themselves, abilities fitted on their share.
+    """Judge a reading of all prompts on each value of a key by itself, then on all together.
 
-    `reading_for(value, prompts)` analyses them; a learned analysis must not have seen this value.
-    Values with fewer than MIN_GROUP graded prompts are left out. Raises BadData if none is left.
+    Abilities are fitted on the share of each. Values with fewer than MIN_GROUP graded prompts are
+    left out. Raises BadData if none is left.
     """
-    groups = []
-    for value, rows in _rows_by(graded, key).items():
-        if len(rows) >= MIN_GROUP:
-            part = graded.of_prompts(rows)
-            reading = reading_for(value, part)
-            groups.append(group(value, part, reading, seeds=seeds, calibrate=calibrate))
+    groups = [
+        _group(value, graded.of_prompts(rows), reading.of(rows), seeds=seeds, calibrate=calibrate)
+        for value, rows in _rows_by(graded, key).items()
+        if len(rows) >= MIN_GROUP
+    ]
     if not groups:
         raise BadData(f"No {key!r} of the prompts has {MIN_GROUP} graded prompts.")
-    return groups
+    return [*groups, _group(TOGETHER, graded, reading, seeds=seeds, calibrate=calibrate)]
 
 
-def group(
+def _group(
     name: str, graded: Graded, reading: Reading, *, seeds: Sequence[int], calibrate: float
 ) -> Group:
     """Judge one set of prompts over several splits."""

@@ -59,11 +59,8 @@ class Judgement:
     def aiqlog(self) -> Figures:
         return {name: mean_over_log_cost(one, self.range) for name, one in self.curves.items()}
 
-    def figures(self, policy: str) -> Figures:
-        """Return the areas, the qualities on the way and the cost of the best quality."""
-        return self.figures_of(self.curves[policy])
-
     def figures_of(self, curve: Curve) -> Figures:
+        """Return the areas, the qualities on the way and the cost of the best quality."""
         places = self.range.low * (self.range.high / self.range.low) ** np.array([*PLACES.values()])
         quality = dict(zip(PLACES, curve.at(places).tolist(), strict=True))
         return {

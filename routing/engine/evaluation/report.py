@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from routing.engine.analysis import analyse as analyse_in_place
-from routing.engine.evaluation.abilities import Reading
 from routing.engine.evaluation.baselines import baselines
 from routing.engine.evaluation.data import BadData, Graded, load
-from routing.engine.evaluation.groups import SEEDS, TOGETHER, Group, by_key, group
+from routing.engine.evaluation.groups import Group, judge_groups
 from routing.engine.evaluation.judgement import PLACES, Figures, Judgement, judge, mean_over_pools
 from routing.engine.evaluation.labels import Typing, judge_labels, load_labels
 from routing.engine.evaluation.pair import PairFigures, judge_pair
@@ -96,19 +93,6 @@ def evaluate_groups(folder: Path, key: str, *, calibrate: float = 0.3) -> list[G
     return judge_groups(graded, reading_of(graded, analyse_in_place), key, calibrate=calibrate)
 
 
-def judge_groups(
-    graded: Graded, reading: Reading, key: str, *, calibrate: float = 0.3
-) -> list[Group]:
-    """Judge a reading of all prompts on each value of a key, then on all together."""
-    row_of = {prompt.id: row for row, prompt in enumerate(graded.prompts)}
-
-    def reading_for(_value: str, part: Graded) -> Reading:
-        return reading.of(np.array([row_of[prompt.id] for prompt in part.prompts]))
-
-    groups = by_key(graded, reading_for, key=key, calibrate=calibrate)
-    return [*groups, group(TOGETHER, graded, reading, seeds=SEEDS, calibrate=calibrate)]
-
-
 def evaluate(
     graded: Graded,
     *,
@@ -137,8 +121,10 @@ def evaluate(
 
 def _policies(judged: Sequence[Judgement]) -> dict[str, Figures]:
     figures = [
-        {name: one.figures(name) for name in one.curves}
-        | {name: one.figures_of(curve) for name, curve in baselines(one.trial).items()}
+        {
+            name: one.figures_of(curve)
+            for name, curve in {**one.curves, **baselines(one.trial)}.items()
+        }
         for one in judged
     ]
     everywhere = [name for name in figures[0] if all(name in one for one in figures)]

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from routing.engine.analysis import NO_VISION_LOG_ODDS, TOOLS_LOG_ODDS, analyse
 from routing.engine.evaluation.abilities import Reading
 from routing.engine.evaluation.data import Graded, load
-from routing.engine.evaluation.groups import Group
+from routing.engine.evaluation.groups import Group, judge_groups
 from routing.engine.evaluation.labels import expected_calibration_error
-from routing.engine.evaluation.report import judge_groups
 from routing.engine.evaluation.trial import reading_of
 from routing.engine.features import read_features
 from routing.engine.tasks import KIND_OF, TASKS

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from routing.engine.evaluation import BadData, evaluate_folder, evaluate_groups
+from routing.engine.evaluation.data import BadData
+from routing.engine.evaluation.report import evaluate_folder, evaluate_groups
 from routing.engine.evaluation.text import group_lines, lines
 
 
