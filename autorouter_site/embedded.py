@@ -17,6 +17,7 @@ from autorouter_site.supervisor import dies_with_parent
 NAME = "autorouter"
 URL_START = f"postgresql://{NAME}@/{NAME}?"
 LOG_BYTES = 1_000_000
+LAST_LINES = 10
 # A server whose quickstart was killed ends by itself within that time.
 ENDING_SECONDS = 5.0
 
@@ -70,16 +71,16 @@ class EmbeddedPostgres:
     def check_alive(self) -> None:
         """Raise with the end of its log if it ended by itself."""
         if self.process is not None and self.process.poll() is not None:
-            lines = "\n".join(self.last_lines())
+            lines = "\n".join(self._last_lines())
             raise EmbeddedError(
                 f"The database ended with status {self.process.returncode}. "
                 f"The end of {self.log}:\n{lines}"
             )
 
-    def last_lines(self, count: int = 10) -> list[str]:
+    def _last_lines(self) -> list[str]:
         if not self.log.exists():
             return []
-        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
 
     def _refuse_second_server(self) -> None:
         """Raise when another server has this data; let one that is just ending end."""

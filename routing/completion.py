@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -60,7 +60,7 @@ class Completion:
     session: Session
     end_user: str
     prompt_bytes: int
-    metadata: bool = field(default=False)
+    metadata: bool
 
     @property
     def requested(self) -> str:
@@ -226,7 +226,7 @@ def _number(low: float, high: float) -> Check:
     return partial(fields.number, low=low, high=high)
 
 
-def _integer(low: int, high: int | None = None) -> Check:
+def _integer(low: int, high: int) -> Check:
     return partial(fields.integer, low=low, high=high)
 
 

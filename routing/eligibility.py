@@ -69,7 +69,7 @@ def offers_for(
     model: Model,
     needs: Needs,
     preferences: ProviderPreferences,
-    speed: Callable[[Offer], float] | None,
+    speed: Callable[[Offer], float],
 ) -> tuple[Offer, ...] | Out:
     """The endpoints of a model that can serve a request, best first, or why there is none.
 
@@ -161,7 +161,7 @@ def _too_dear(offer: Offer, needs: Needs, preferences: ProviderPreferences) -> O
 def _ordered(
     offers: tuple[Offer, ...],
     preferences: ProviderPreferences,
-    speed: Callable[[Offer], float] | None,
+    speed: Callable[[Offer], float],
 ) -> tuple[Offer, ...]:
     """By the request's order, then by its sort; as they came, the cheapest first, otherwise."""
 
@@ -171,7 +171,7 @@ def _ordered(
             for at, name in enumerate(preferences.order)
             if name in (offer.provider, offer.provider_name.lower())
         ]
-        fast = speed(offer) if speed is not None and preferences.by_speed else 0.0
+        fast = speed(offer) if preferences.by_speed else 0.0
         return min(listed, default=len(preferences.order)), fast
 
     if preferences.order or preferences.by_speed:

@@ -110,8 +110,8 @@ class ProviderError(ApiError):
 class Unavailable(ApiError):
     status, error_type = 503, "server"
 
-    def __init__(self, message: str, *, retry_after: int = 2, **metadata: Any) -> None:
-        super().__init__(message, retry_after=retry_after, **metadata)
+    def __init__(self, message: str, **metadata: Any) -> None:
+        super().__init__(message, retry_after=2, **metadata)
 
 
 class UpstreamTimeout(ApiError):

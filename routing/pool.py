@@ -43,7 +43,7 @@ def pool_for(
     if kind not in pools:
         if len(pools) >= MOST_KINDS:
             pools.clear()
-        pools[kind] = _find(catalogue, within, needs, preferences, None)
+        pools[kind] = _find(catalogue, within, needs, preferences, speed)
     found: Pool = pools[kind]
     return found
 
@@ -61,7 +61,7 @@ def _find(
     within: tuple[tuple[str, ...], tuple[str, ...]],
     needs: Needs,
     preferences: ProviderPreferences,
-    speed: Callable[[Offer], float] | None,
+    speed: Callable[[Offer], float],
 ) -> Pool:
     kept, out = _within_patterns(catalogue.pool, *within)
     offers: dict[str, tuple[Offer, ...]] = {}

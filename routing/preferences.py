@@ -85,7 +85,7 @@ def plugin(plugins: Any) -> PluginRequest:
         raise InvalidRequest(
             "plugins names the auto-router twice; send one entry.", param="plugins"
         )
-    return found[0] if found else PluginRequest()
+    return found[0] if found else NO_PLUGIN
 
 
 def _is_another_switched_off(entry: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from routing.usage import Usage
+
+T = TypeVar("T")
 
 ZERO = Decimal(0)
 
@@ -37,12 +39,8 @@ class Rates:
         return Rates(
             prompt=_or(self.long_prompt, self.prompt),
             completion=_or(self.long_completion, self.completion),
-            cache_read=self.long_cache_read
-            if self.long_cache_read is not None
-            else self.cache_read,
-            cache_write=(
-                self.long_cache_write if self.long_cache_write is not None else self.cache_write
-            ),
+            cache_read=_or(self.long_cache_read, self.cache_read),
+            cache_write=_or(self.long_cache_write, self.cache_write),
             audio=self.audio,
             request=self.request,
             web_search=self.web_search,
@@ -112,5 +110,5 @@ def highest(prompt_tokens: int, completion_tokens: int, rates: Rates) -> Decimal
     return prompt_tokens * dearest + completion_tokens * rates.completion + rates.request
 
 
-def _or(rate: Decimal | None, otherwise: Decimal) -> Decimal:
+def _or(rate: Decimal | None, otherwise: T) -> Decimal | T:
     return otherwise if rate is None else rate
