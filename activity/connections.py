@@ -16,6 +16,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 READERS = 2
 # A read on the path of a completion; the client hears of a silent database within 3 s.
 QUERY_SECONDS = 2.5
+DJANGO_ONLY = ("context", "cursor_factory", "prepare_threshold", "server_side_binding")
 
 
 def parameters() -> dict[str, Any]:
@@ -34,9 +35,6 @@ def parameters() -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 2,
     }
-
-
-DJANGO_ONLY = ("context", "cursor_factory", "prepare_threshold", "server_side_binding")
 
 
 async def connect(name: str) -> AsyncConnection[Any]:

@@ -17,6 +17,13 @@ BASE62 = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 # After its deadline a row may still be settled by its owner for this long.
 GRACE_SECONDS = 120.0
 CHECKPOINT_SECONDS = 2.0
+TOKEN_COUNTS = (
+    "prompt_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+)
 
 
 def new_id() -> str:
@@ -92,15 +99,6 @@ class Outcome:
     cost: Decimal = Decimal(0)
     cost_lines: list[dict[str, Any]] = field(default_factory=list)
     prices: dict[str, Any] = field(default_factory=dict)
-
-
-TOKEN_COUNTS = (
-    "prompt_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-)
 
 
 class Recording:

@@ -12,6 +12,13 @@ from bench.traffic import Load, Pace, Target, Traffic
 LITELLM_MOST_A_SECOND = 50
 IDLE_SHARE = 0.1
 IDLE_WAIT_SECONDS = 30.0
+JSON_CONNECTIONS = (1, 16, 64, 256)
+RATES = (25, 50, 200, 500, 1000)
+EVENTS = 19
+STREAM_TOKENS = 100
+# 50 tokens a second.
+TOKEN_MS = 20
+FIRST_MS = 50
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,6 @@ class Measurement:
     cpu_ms: float
     database_cpu_ms: float
     cores: float
-
-
-JSON_CONNECTIONS = (1, 16, 64, 256)
-RATES = (25, 50, 200, 500, 1000)
-EVENTS = 19
-STREAM_TOKENS = 100
-# 50 tokens a second.
-TOKEN_MS = 20
-FIRST_MS = 50
 
 
 def scenarios(*, quick: bool) -> list[Scenario]:

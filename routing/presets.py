@@ -29,6 +29,12 @@ COPIED = (
     *("input_modalities", "output_modalities", "supported_parameters", "hugging_face_id"),
     "is_moderated",
 )
+# Names of a provider's own for what a model's list calls otherwise.
+LISTED_AS = {
+    "max_completion_tokens": "max_tokens",
+    "reasoning_effort": "reasoning",
+    "parallel_tool_calls": "tools",
+}
 
 
 @dataclass(slots=True)
@@ -96,14 +102,6 @@ def _write(row: models.Model, facts: dict[str, Any]) -> bool:
     # Only the facts: an operator may be changing the rest at this moment.
     row.save(update_fields=None if is_new else list(facts))
     return True
-
-
-# Names of a provider's own for what a model's list calls otherwise.
-LISTED_AS = {
-    "max_completion_tokens": "max_tokens",
-    "reasoning_effort": "reasoning",
-    "parallel_tool_calls": "tools",
-}
 
 
 def _model_facts(entry: dict[str, Any]) -> dict[str, Any]:

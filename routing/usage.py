@@ -8,6 +8,8 @@ from typing import Any
 HIGHEST_COUNT = 1_000_000_000
 # More than any documented answer does; bounds what one may cost.
 MOST_SEARCHES = 10
+# English text in the vocabularies of the pool's models has close to four bytes a token.
+BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,6 @@ def estimated(prompt_tokens: int, answer_bytes: int, *, anomaly: bool = False) -
         source="estimated",
         anomaly=anomaly,
     )
-
-
-# English text in the vocabularies of the pool's models has close to four bytes a token.
-BYTES_PER_TOKEN = 4
 
 
 def _count(report: dict[str, Any], name: str) -> int | None:

@@ -18,6 +18,9 @@ JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # and emoji with their skin tones. Between Latin letters a joiner would only make a second name
 # that looks like the first.
 JOINING = ("Lo", "Mn", "Mc", "So", "Sk")
+PRIVATE_LABELS = ("localhost", "local", "localdomain", "internal", "lan", "home", "arpa")
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 def validate_patterns(value: Sequence[str]) -> None:
@@ -105,11 +108,6 @@ def is_private_host(host: str) -> bool:
         or labels[-1].isdigit()
         or labels[-1].startswith("0x")
     )
-
-
-PRIVATE_LABELS = ("localhost", "local", "localdomain", "internal", "lan", "home", "arpa")
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -30,6 +30,18 @@ FINISH_REASONS = {
     "error": "error",
 }
 
+# What of a receipt openrouter_metadata tells of the router.
+ROUTER_STAGE = (
+    "version",
+    "tradeoff",
+    "allowed",
+    "excluded",
+    "overrides_prevented",
+    "sticky",
+    "analysis",
+)
+SPOKEN = frozenset({"content", "reasoning", "reasoning_content", "refusal"})
+
 # One half of a character beyond U+FFFF without the other; pairs and other escapes are passed over.
 LONE_SURROGATE = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
@@ -215,17 +227,6 @@ def metadata(
     }
 
 
-ROUTER_STAGE = (
-    "version",
-    "tradeoff",
-    "allowed",
-    "excluded",
-    "overrides_prevented",
-    "sticky",
-    "analysis",
-)
-
-
 def _answer_choice(choice: dict[str, Any], otherwise: str) -> dict[str, Any]:
     """A choice with what strict clients insist on and not every provider sends."""
     found = _choice(choice, "message", {"role": "assistant", **choice["message"]})
@@ -277,9 +278,6 @@ def _repeatable_call(call: Any) -> Any:
     call_id = call.get("id") if isinstance(call, dict) else None
     is_long = isinstance(call_id, str) and len(call_id) > messages.LONGEST_ID
     return call | {"id": call_id[: messages.LONGEST_ID]} if is_long else call
-
-
-SPOKEN = frozenset({"content", "reasoning", "reasoning_content", "refusal"})
 
 
 def spoken_bytes(part: dict[str, Any]) -> int:

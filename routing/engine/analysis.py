@@ -65,6 +65,10 @@ HOUSEKEEPING_TOKENS = 30.0
 # The answer to a problem of complexity 4.5 (axis.py); the linear head knows no end.
 MOST_LOG_TOKENS = log(TOKENS_AT_ONE * TOKENS_PER_POINT**3.5)
 
+# Texts whose reading is kept: a conversation sends its earlier turns again with each turn, and an
+# application its system prompt with each request. The longest is 4,000 characters.
+TEXTS = 512
+
 Floats = NDArray[np.float32]
 
 
@@ -78,11 +82,6 @@ _NO_VISION = NO_VISION_LOG_ODDS * _on("vision:question", "vision:document")
 _TOOLS = TOOLS_LOG_ODDS * _on("agent:tools")
 _FORMAT = FORMAT_LOG_ODDS * _on("extraction:fields")
 _LENGTHS = np.array([LENGTH_OF_GROUP.get(GROUP_OF[task], 1.0) for task in TASKS])
-
-
-# Texts whose reading is kept: a conversation sends its earlier turns again with each turn, and an
-# application its system prompt with each request. The longest is 4,000 characters.
-TEXTS = 512
 
 
 class Heard(NamedTuple):

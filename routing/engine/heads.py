@@ -25,6 +25,9 @@ Floats = NDArray[np.float32]
 # Outputs: a score per task, then difficulty and the logarithm of the answer's tokens.
 OUTPUTS = len(TASKS) + 2
 
+# As many as a kind of gram can have.
+_ONES = np.ones(BUCKETS, dtype=np.float32)
+
 
 class Heads(NamedTuple):
     """Shapes: hashed (2 * BUCKETS, OUTPUTS) int8; scale, bias (OUTPUTS,); dense (DENSE, OUTPUTS).
@@ -102,8 +105,5 @@ def _means(weights: NDArray[np.int8], grams: Grams) -> Floats:
     total += _ONES[:edges].dot(gathered[first_edge:]) * max(edges, 1) ** -0.5
     return total
 
-
-# As many as a kind of gram can have.
-_ONES = np.ones(BUCKETS, dtype=np.float32)
 
 HEADS = load(FOLDER)
