@@ -81,16 +81,16 @@ class Candidate:
     chosen: bool
     verdict: str
     detail: str
-    cost_usd: float | None
-    score: float | None
-    quality: float | None
-    low: float | None
-    high: float | None
+    cost_usd: float
+    score: float
+    quality: float
+    low: float
+    high: float
 
     @property
     def span(self) -> float:
         """Width of the interval."""
-        return round((self.high or 0) - (self.low or 0), 1)
+        return round(self.high - self.low, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,28 +255,28 @@ def _present(value: int | None, words: str) -> str:
 
 def _candidates(stored: Any) -> list[Candidate]:
     found = candidates.read(stored)
-    chosen = next((one for one in found if one.get("reason") == "chosen"), {})
+    chosen = next((one for one in found if one["reason"] == "chosen"), None)
     return [_candidate(one, chosen) for one in found]
 
 
-def _candidate(stored: Mapping[str, Any], chosen: Mapping[str, Any]) -> Candidate:
-    reason = stored.get("reason", "")
+def _candidate(stored: Mapping[str, Any], chosen: Mapping[str, Any] | None) -> Candidate:
+    reason = stored["reason"]
     return Candidate(
-        model=stored.get("model", ""),
-        chosen=reason == "chosen",
+        model=stored["model"],
+        chosen=stored is chosen,
         verdict=VERDICTS.get(reason) or reason.replace("_", " ").capitalize(),
         detail=_comparison(stored, chosen),
-        cost_usd=stored.get("cost_usd"),
-        score=stored.get("score"),
-        quality=_percent(stored.get("quality")),
-        low=_percent(stored.get("low")),
-        high=_percent(stored.get("high")),
+        cost_usd=stored["cost_usd"],
+        score=stored["score"],
+        quality=_percent(stored["quality"]),
+        low=_percent(stored["low"]),
+        high=_percent(stored["high"]),
     )
 
 
-def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
+def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any] | None) -> str:
     """Quality and cost of a candidate against those of the chosen one, in words."""
-    if one is chosen or not chosen.get("cost_usd") or one.get("cost_usd") is None:
+    if chosen is None or one is chosen or not chosen["cost_usd"]:
         return ""
     share = one["cost_usd"] / chosen["cost_usd"]
     return f"Predicted {_quality_words(one['quality'], chosen['quality'])}, {_cost_words(share)}."
@@ -284,7 +284,7 @@ def _comparison(one: Mapping[str, Any], chosen: Mapping[str, Any]) -> str:
 
 def _quality_words(quality: float, chosen: float) -> str:
     """The difference of the percentages as they are shown."""
-    points = round(abs((_percent(quality) or 0) - (_percent(chosen) or 0)), 1)
+    points = round(abs(_percent(quality) - _percent(chosen)), 1)
     if quality == chosen:
         return "as good"
     direction = "better" if quality > chosen else "weaker"
@@ -305,13 +305,11 @@ def _cost_words(share: float) -> str:
     return f"at {share:,.1f} times the cost" if share < 10 else f"at {share:,.0f} times the cost"
 
 
-def _percent(share: float | None) -> float | None:
+def _percent(share: float) -> float:
     """In whole percent; with a decimal above 99, where all candidates of an easy request lie.
 
     It stops at 99.9: no prediction is certain.
     """
-    if share is None:
-        return None
     percent = max(0.0, min(1.0, share)) * 100
     return round(percent) if percent <= 99 else min(round(percent, 1), 99.9)
 
