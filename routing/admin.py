@@ -93,7 +93,7 @@ class ProviderForm(forms.ModelForm):
 
 
 class ProviderList(ChangeList):
-    """Adds to each provider of the page whether it may be called; in four queries."""
+    """Adds to each provider of the page whether it may be called; in five queries."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

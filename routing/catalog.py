@@ -79,8 +79,8 @@ class Model:
     """A model of the catalogue with its usable endpoints.
 
     unusable is empty, or one sentence that says what to switch on; offers is empty then. The
-    cheapest offer is the first. rates are
-    the cheapest offer's, else the list price, else None: no endpoint of it was ever priced.
+    cheapest offer is the first. rates are the cheapest offer's, else the list price, else None: no
+    endpoint of it was ever priced.
     """
 
     slug: str

@@ -1,7 +1,7 @@
 """The cue tables: which words and marks speak for a task, for hardness, for a language.
 
-A cue is a log-odds, added up per task; none decides alone. Weights are judged, not fitted: 3
-settles the task by itself, 2 is strong, 1 a hint; README.md says how often the sum is right.
+A cue is a log-odds, added up per group of tasks, and the heads learn how far to trust each sum.
+Weights are judged, not fitted: 3 nearly settles the task, 2 is strong, 1 a hint.
 Praise, urgency, names of models and words such as "best", "route", "hard", "complexity" or
 "label" are no cues on purpose: a text must not be able to pick its model.
 """
@@ -11,11 +11,7 @@ TASK_WORDS = (
     ("code", 2.5, "python javascript typescript golang kotlin django flask fastapi numpy pandas"),
     ("code", 2.5, "kubernetes dockerfile postgresql mysql sqlite regex regexp webpack react jsx"),
     ("code", 2.0, "java rust php html css sql bash powershell api endpoint sdk async await json"),
-    (
-        "code",
-        2.0,
-        "def const func struct println printf console stdin stdout malloc nullptr",
-    ),
+    ("code", 2.0, "def const func struct println printf console stdin stdout malloc nullptr"),
     ("code", 2.0, "refactor repo repository codebase compile compiler git github npm pip docker"),
     ("code", 2.0, "code coding program programming programmer código codice программа программу"),
     ("code", 1.5, "algorithm snippet unittest pytest functions"),
@@ -94,11 +90,7 @@ TASK_PHRASES = (
     ("reasoning", 2.0, "step by step|pros and cons|who is lying|think through|what would happen"),
     ("roleplay", 3.0, "role play|you are now|act as|play the role|stay in character"),
     ("roleplay", 2.0, "imagine you|pretend to|you're a|respond as|speak like"),
-    (
-        "summarization",
-        2.5,
-        "key points|main points|in a nutshell|in short|boils down|sum up",
-    ),
+    ("summarization", 2.5, "key points|main points|in a nutshell|in short|boils down|sum up"),
     ("extraction", 2.0, "following text|into json|as json|of the following|named entities"),
     ("translation", 2.5, "into english|into french|into german|into spanish|to japanese|in french"),
     ("chat", 2.0, "how are you|what's up|good morning|good night|me a joke|nice to meet"),
@@ -110,18 +102,9 @@ TASK_MARKS = (
     (
         "code",
         2.0,
-        ("```", "#include", "</div>", "();", "){", ") {", "=>", "def ", "import "),
+        ("```", "#include", "</div>", "();", "){", ") {", "=>", "def ", "import ", "#!/", ".py"),
     ),
-    (
-        "code",
-        2.0,
-        ("#!/", ".py"),
-    ),
-    (
-        "code:debugging",
-        2.0,
-        ("error:", "\n  at "),
-    ),
+    ("code:debugging", 2.0, ("error:", "\n  at ")),
     (
         "math",
         2.5,
@@ -130,7 +113,7 @@ TASK_MARKS = (
     ("extraction", 1.5, ('{"', "<xml", "|---")),
 )
 
-# How much an expert would have to think: added up, then saturated (see analysis.complexity).
+# How much an expert would have to think, added up.
 HARD_WORDS = (
     (1.6, "theorem lemma irrational homomorphism isomorphic topology eigenvalues manifold"),
     (1.6, "deadlock concurrency concurrent linearizable nondeterministic heisenbug mutex"),

@@ -10,7 +10,9 @@ added up, (m - l) (g(a) - g(b)) >= 0, so b costs no more; and with that the firs
 w(a) - w(b) >= l (g(a) - g(b)) >= 0, so b is no better: w grows with quality. It holds because w, g
 and the price of money do not depend on the pool; normalising costs over the candidates would break
 it. Scores are whole numbers: with floats the sums above hold only nearly, and "never" would mean
-"hardly ever".
+"hardly ever". Where g or w round to the same number, scores tie and the cheaper wins at every
+position alike. At 10 cost is compared first: with g(b) <= g(a) and b not chosen at l, w(a) > w(b)
+or they are the same candidate.
 
 w is quality in steps, so that near-equals are equal and a typo does not turn them round, with a
 thousandth of quality itself, so that at 0, where nothing else counts, the best is still the best.
@@ -77,7 +79,7 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
 
     Units: cost in USD per request, at least 0; quality and score have none. At 10 the score is
     -g(cost), the limit's direction, because money has no finite price there.
-    Ties: the cheaper first, then by slug.
+    Ties: the cheaper first, then the better, then by slug.
     Raises ValueError for a tradeoff outside 0-10 or a cost that is negative or not finite.
     Source: scale and default, the Auto Router documentation; g and the price of money, README.md.
     """
