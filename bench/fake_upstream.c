@@ -1,7 +1,9 @@
 // Fake OpenAI-compatible upstream: single-threaded epoll, HTTP/1.1 keep-alive, JSON and SSE.
-// usage: fakeup PORT [ttft_ms itl_ms ntok]
-// GET /__set?ttft=MS&itl=MS&n=N&tok=BYTES  change settings   GET /__stats  counters (JSON) /__reset
-// zero counters
+//
+//     fake_upstream PORT
+//
+// GET /__set?ttft=MS&itl=MS&n=TOKENS changes the pace of what follows; GET /__stats tells how many
+// streams are open.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,8 +35,8 @@ typedef struct conn {
 } conn;
 static int ep, tfd;
 static double ttft = 0, itl = 0;
-static int ntok = 16, tokb = 5;
-static uint64_t n_req, n_stream, n_done, n_abort, n_tok, n_conn, n_active, n_blocked, n_bytes;
+static int ntok = 16;
+static uint64_t n_active;
 static uint64_t now() {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -131,16 +133,12 @@ static void kill_(conn *c) {
         return;
     }
     c->closed = 1;
-    if (c->busy) {
-        n_abort++;
-        if (c->stream) {
-            n_active--;
-        }
+    if (c->busy && c->stream) {
+        n_active--;
     }
     hdel(c);
     epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0);
     close(c->fd);
-    n_conn--;
 }
 static void wantw(conn *c, int w) {
     if (c->want_w == w) {
@@ -155,7 +153,6 @@ static int flush_(conn *c) {
         ssize_t k = send(c->fd, c->out + c->outo, c->outl - c->outo, MSG_NOSIGNAL);
         if (k < 0) {
             if (errno == EAGAIN) {
-                n_blocked++;
                 wantw(c, 1);
                 return 0;
             }
@@ -163,7 +160,6 @@ static int flush_(conn *c) {
             return -1;
         }
         c->outo += k;
-        n_bytes += k;
     }
     c->outo = c->outl = 0;
     wantw(c, 0);
@@ -191,7 +187,6 @@ static void tick(conn *c, uint64_t t) {
         add(c, h, k);
         add(c, JSONB, n);
         c->busy = 0;
-        n_done++;
         if (flush_(c) >= 0) {
             process(c);
         }
@@ -209,19 +204,11 @@ static void tick(conn *c, uint64_t t) {
             chunk(c, r, strlen(r));
         }
         if (c->sent < c->ntok) {
-            char tb[4096];
-            char w[2048];
-            memset(w, 'a', tokb);
-            w[0] = ' ';
-            w[tokb] = 0;
-            int k = snprintf(tb, sizeof tb,
-                             "data: {" ID
-                             ",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,"
-                             "\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n",
-                             w);
-            chunk(c, tb, k);
+            const char *token =
+                "data: {" ID ",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,"
+                             "\"delta\":{\"content\":\" aaaa\"},\"finish_reason\":null}]}\n\n";
+            chunk(c, token, strlen(token));
             c->sent++;
-            n_tok++;
         }
         if (c->sent >= c->ntok) {
             char tb[1024];
@@ -239,7 +226,6 @@ static void tick(conn *c, uint64_t t) {
             chunk(c, "data: [DONE]\n\n", 14);
             add(c, "0\r\n\r\n", 5);
             c->busy = 0;
-            n_done++;
             n_active--;
             if (flush_(c) >= 0) {
                 process(c);
@@ -301,7 +287,6 @@ static void process(conn *c) {
             } else if (!strncasecmp(p, "transfer-encoding:", 18) && strcasestr(p, "chunked") &&
                        strcasestr(p, "chunked") < n) {
                 chunked = 1;
-            } else if (!strncasecmp(p, "expect:", 7)) {
             }
             p = n + 2;
         }
@@ -329,29 +314,15 @@ static void process(conn *c) {
             ttft = q(line, "ttft", ttft);
             itl = q(line, "itl", itl);
             ntok = (int)q(line, "n", ntok);
-            tokb = (int)q(line, "tok", tokb);
-            if (tokb > 2000) {
-                tokb = 2000;
-            }
-            if (tokb < 1) {
-                tokb = 1;
-            }
             simple(c, "{\"ok\":true}");
-        } else if (!strncmp(c->in, "GET /__stats", 12) || !strncmp(c->in, "GET /__reset", 12)) {
-            char b[512];
-            if (c->in[7] == 'r') {
-                n_req = n_stream = n_done = n_abort = n_tok = n_blocked = n_bytes = 0;
-            }
-            sprintf(b,
-                    "{\"req\":%lu,\"stream\":%lu,\"done\":%lu,\"abort\":%lu,\"tok\":%lu,\"conn\":%"
-                    "lu,\"active\":%lu,\"blocked\":%lu,\"bytes\":%lu}",
-                    n_req, n_stream, n_done, n_abort, n_tok, n_conn, n_active, n_blocked, n_bytes);
+        } else if (!strncmp(c->in, "GET /__stats", 12)) {
+            char b[64];
+            sprintf(b, "{\"active\":%lu}", n_active);
             simple(c, b);
         } else if (!strncmp(c->in, "GET ", 4)) {
             simple(c,
                    "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-fake\",\"object\":\"model\"}]}");
         } else {
-            n_req++;
             char sv = c->in[total];
             c->in[total] = 0;
             char *b = c->in + hl;
@@ -366,7 +337,6 @@ static void process(conn *c) {
             }
             c->in[total] = sv;
             if (c->stream) {
-                n_stream++;
                 n_active++;
             }
             c->busy = 1;
@@ -392,15 +362,6 @@ static void process(conn *c) {
 int main(int ac, char **av) {
     signal(SIGPIPE, SIG_IGN);
     int port = ac > 1 ? atoi(av[1]) : 9100;
-    if (ac > 2) {
-        ttft = atof(av[2]);
-    }
-    if (ac > 3) {
-        itl = atof(av[3]);
-    }
-    if (ac > 4) {
-        ntok = atoi(av[4]);
-    }
     int ls = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, 4);
     struct sockaddr_in a = {
@@ -438,7 +399,6 @@ int main(int ac, char **av) {
                     c->in = malloc(c->inc + 1);
                     struct epoll_event x = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
                     epoll_ctl(ep, EPOLL_CTL_ADD, fd, &x);
-                    n_conn++;
                 }
                 continue;
             }

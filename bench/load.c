@@ -1,7 +1,10 @@
 // Closed- or open-loop HTTP/1.1 load generator with SSE awareness; single-threaded epoll; loopback
-// only. load -p PORT -P PATH -b BODYFILE -H "hdr: v" -c CONNS -d SECS -w WARMUP_SECS [-R rate] [-r
-// ramp_secs] [-1 one request per connection then stop] Ten @ in the body are replaced by a counter,
-// so that every request differs.
+// only.
+//
+//     load -p PORT -P PATH -c CONNS -d SECS -w WARMUP_SECS [-b BODYFILE] [-H "name: value"]...
+//          [-R rate] [-r ramp_secs] [-1: one request per connection, then stop]
+//
+// Ten @ in the body are replaced by a counter, so that every request differs.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,9 +71,6 @@ static void wr(C *c) {
     while (c->wo < rl) {
         ssize_t k = send(c->fd, c->req + c->wo, rl - c->wo, MSG_NOSIGNAL);
         if (k < 0) {
-            if (errno == EAGAIN || errno == ENOTCONN) {
-                return;
-            }
             return;
         }
         c->wo += k;
@@ -259,9 +259,6 @@ static int feed(C *c, char *b, ssize_t n, uint64_t t) {
                 }
                 continue;
             }
-            if (c->cstate == 0 && ch == ';') {
-                continue;
-            }
             int v = ch >= '0' && ch <= '9' ? ch - '0' : (ch | 32) - 'a' + 10;
             c->cleft = c->cleft * 16 + v;
         } else if (c->cstate == 1) {
@@ -404,7 +401,7 @@ int main(int ac, char **av) {
     uint64_t lastarm = 0;
     for (;;) {
         uint64_t t = now();
-        if (t >= Te + (once ? 0 : 0)) {
+        if (t >= Te) {
             break;
         }
         while (started < N && cs[started].start <= t) {

@@ -60,7 +60,6 @@ STAGES: tuple[tuple[str, str, str], ...] = (
 )
 # Callbacks of the event loop have no frame of ours below them.
 LIBRARIES = (
-    ("aiohttp", "upstream call"),
     ("httpx", "upstream call"),
     ("psycopg", COMMIT),
 )
