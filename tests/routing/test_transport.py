@@ -243,11 +243,9 @@ async def test_every_answer_is_that_to_its_request(sender: Transport, server: Se
         await asyncio.sleep(chance.random() / 500)
         if kind == 2:
             return hang_up
-        await peer.send(
-            answer[cut:] + (OK + b"Content-Length: 4\r\n\r\nevil" if kind == 3 else b"")
-        )
+        await peer.send(answer[cut:] + (EVIL if kind == 3 else b""))
         if kind == 4:
-            await peer.send(OK + b"Content-Length: 4\r\n\r\nevil")
+            await peer.send(EVIL)
         return hang_up if kind == 5 else None
 
     async def one(number: int) -> bool | None:
