@@ -118,7 +118,7 @@ def analyse(conversation: Conversation, heads: Heads = HEADS) -> Analysis:
     The posterior is the softmax of the last turn's scores, to which earlier turns and the system
     prompt add with less weight, and the request's own marks (tools, pictures) in log-odds.
     Same input, same output; nothing said at all is small talk.
-    Source: artefact/, made by training/; README.md and MODEL_CARD.md.
+    Source: artefact/, made by training/; MODEL_CARD.md.
     """
     hear = _hear_again if heads is HEADS else partial(_hear, heads=heads)
     said = [hear(turn) for turn in reversed(conversation.turns)]

@@ -175,7 +175,7 @@ _MARKS = _marks_of(_weights_of(cues.TASK_MARKS, ()))
 def read_features(text: str) -> Features:
     """Read a text for the heads; of a long one the head and the tail. A cue counts once.
 
-    Cost: README.md, CPU. The number of words is extrapolated to the whole text.
+    Cost: FIGURES.md, CPU. The number of words is extrapolated to the whole text.
     """
     seen = clip(text)
     own, hashed = _read(seen)

@@ -27,7 +27,7 @@ QUALITIES = 10_000
 
 # What is predicted from is rounded: difficulty to a fifth of its range, tokens to a factor of 1.4,
 # the posterior to fifths. With the steps of quality in selection.py, that was the choice of twelve
-# that kept most picks at 7 over a typo (README.md) at the same spend; tenths kept two points less.
+# that kept most picks at 7 over a typo (FIGURES.md) at the same spend; tenths kept two points less.
 DIFFICULTY_STEP = (HARDEST - EASIEST) / 5
 LOG_TOKENS_STEP = 0.36
 POSTERIOR_STEP = 0.2

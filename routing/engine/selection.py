@@ -38,7 +38,7 @@ TIERS = {"low": 9, "medium": 7, "high": 5, "xhigh": 3, "max": 1}
 COST_SCALE_USD = 1e-2
 
 # What one unit of g is worth at 0 to 9, in 1e-8 of quality. Over the same prompts each step divides
-# the typical spend by 1.7 to 2.0 down to 7, and by 2.7 to 2.8 from there to 10 (README.md).
+# the typical spend by 1.7 to 2.0 down to 7, and by 2.5 to 2.9 from there to 10 (FIGURES.md).
 PRICE_OF_MONEY = (
     *(0, 23, 96, 1_030, 7_270, 2_100_000),
     *(6_420_000, 17_000_000, 48_000_000, 102_000_000),
@@ -81,7 +81,7 @@ def rank(predictions: Sequence[Prediction], tradeoff: int) -> list[Ranked]:
     -g(cost), the limit's direction, because money has no finite price there.
     Ties: the cheaper first, then the better, then by slug.
     Raises ValueError for a tradeoff outside 0-10 or a cost that is negative or not finite.
-    Source: scale and default, the Auto Router documentation; g and the price of money, README.md.
+    Source: scale and default, the Auto Router documentation; g and the price of money, FIGURES.md.
     """
     if not 0 <= tradeoff <= CHEAPEST:
         raise ValueError(f"Tradeoff is {tradeoff}; an integer from 0 to {CHEAPEST} is accepted.")

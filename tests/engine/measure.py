@@ -1,4 +1,4 @@
-"""Prints the tables of routing/engine/README.md: python -m tests.engine.measure [SECTION ...]
+"""Prints the tables of routing/engine/FIGURES.md: python -m tests.engine.measure [SECTION ...]
 
 Sections: prices dial picks stability steering cpu; all but prices if none is named. Spend and
 quality are this engine's own predictions over tests/engine/prompts.py, at the prices of

@@ -58,10 +58,10 @@ SOURCE_HARDNESS = {
 # 1.3 and 1.0 per predicted logit (two folds).
 STRETCH = 1.3
 
-# Share of the scores of words added to those of n-grams; 0.3 to 0.6 are as good (README.md).
+# Share of the scores of words added to those of n-grams; 0.3 to 0.6 are as good (FIGURES.md).
 WORD_SHARE = 0.4
 
-# Divides the scores of tasks; measured on sources left out (README.md).
+# Divides the scores of tasks; measured on sources left out (FIGURES.md).
 TEMPERATURE = 0.9
 
 

@@ -18,7 +18,7 @@ def judged(trial: holding_out.Trial, held_out: str) -> Iterator[holding_out.Verd
 
 
 class Command(BaseCommand):
-    help = "Train the router on DATA_DIR (labels, prompts and scores); see routing/engine/README."
+    help = "Train the router on DATA_DIR (labels, prompts and scores); see the model card."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("data_dir", type=Path)
@@ -33,7 +33,9 @@ class Command(BaseCommand):
         try:
             self._run(**options)
         except FileNotFoundError as error:
-            missing = f"{error.filename} is not there; routing/engine/README.md lists the files."
+            missing = (
+                f"{error.filename} is not there; routing/engine/MODEL_CARD.md lists the files."
+            )
             raise CommandError(missing) from error
 
     def _run(self, **options: Any) -> None:
