@@ -88,17 +88,9 @@ def _load_row(results: Results, scenario: str, target: str) -> Row:
 
 def _long_streams(results: Results) -> str:
     header = [
-        "scenario",
-        "target",
-        "tokens/s",
-        "cores",
-        "TTFT p50 ms",
-        "p99",
-        "added p50",
-        "added p99",
-        "gap p99 ms",
-        "bad",
-    ]
+        "scenario", "target", "tokens/s", "cores", "TTFT p50 ms", "p99", "added p50", "added p99",
+        "gap p99 ms", "bad",
+    ]  # fmt: skip
     rows = []
     for scenario, target in _pairs(results.measured, long=True):
         found = _of(results.measured, scenario, target)
@@ -118,7 +110,7 @@ def _long_streams(results: Results) -> str:
                 f"{_mean(found, 'gap99'):.0f}",
                 _bad(found),
             ]
-        )  # fmt: skip
+        )
     return _table("Long streams", header, rows)
 
 
