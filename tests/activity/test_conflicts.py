@@ -97,7 +97,7 @@ async def test_writers_that_meet_in_opposite_order_refuse_nothing(
 async def test_refusals_are_counted_after_money_is_locked(
     writers: list[Writer], user: Any, rows: Rows
 ) -> None:
-    """As in a reservation: in another order two writers would wait for each other."""
+    # As in a reservation: in another order two writers would wait for each other.
     writer, _ = writers
     await writer.open(make_intent(user, 1), make_attempt(1))
     await writer.settle(make_settlement(1), [])

@@ -165,7 +165,7 @@ def test_a_line_that_the_database_refuses_does_not_stop_the_reaper(db: None, fol
 def test_a_settlement_without_its_row_is_put_aside_and_told(
     db: None, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As after a restore: the copy of the database is older than the journal."""
+    # As after a restore: the copy of the database is older than the journal.
     row = make_open(number=2)
     Journal(folder, DEAD).append(journal_line(1))
     Journal(folder, DEAD).append(journal_line(2))

@@ -25,7 +25,7 @@ from tests.engine.prompts import PROMPTS
 
 DIAL = range(11)
 SHOWN = (0, 3, 5, 7, 10)
-DEFAULT = 7
+DEFAULT = selection.DEFAULT_TRADEOFF
 ALWAYS = (
     "google/gemini-3.1-pro-preview",
     "openai/gpt-5.2",
