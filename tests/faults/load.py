@@ -30,7 +30,6 @@ class Seen:
 
     script: str
     stream: bool
-    sent_at: float
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -85,7 +84,7 @@ def request_bytes(secret: str, body: bytes, connection: str = "close") -> bytes:
 
 async def ask(port: int, wish: Ask) -> Seen:
     """Send a request and follow its answer to whatever end it takes."""
-    seen = Seen(wish.model.rpartition("/")[2], wish.stream, time.time())
+    seen = Seen(wish.model.rpartition("/")[2], wish.stream)
     started = time.monotonic()
     try:
         async with asyncio.timeout(wish.patience):
