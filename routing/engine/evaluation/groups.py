@@ -8,6 +8,7 @@ import numpy as np
 from routing.engine.evaluation.abilities import Reading
 from routing.engine.evaluation.data import BadData, Graded
 from routing.engine.evaluation.judgement import Figures, judge, mean_over_pools
+from routing.engine.evaluation.split import CALIBRATING
 
 # A smaller set's figures are noise: 70 judged prompts have a standard error of 5 points.
 MIN_GROUP = 100
@@ -35,7 +36,7 @@ def judge_groups(
     key: str,
     *,
     seeds: Sequence[int] = SEEDS,
-    calibrate: float = 0.3,
+    calibrate: float = CALIBRATING,
 ) -> list[Group]:
     """Judge a reading of all prompts on each value of a key by itself, then on all together.
 

@@ -79,9 +79,7 @@ class Judgement:
         return min(cost / self.best_cost, 1.0)
 
 
-def judge(
-    graded: Graded, reading: Reading, *, calibrate: float = 0.3, seed: int = 0
-) -> list[Judgement]:
+def judge(graded: Graded, reading: Reading, *, calibrate: float, seed: int) -> list[Judgement]:
     """Judge a reading of the prompts on each pool of models; row i of reading is prompt i."""
     return [_judge(one) for one in trials(graded, reading, calibrate=calibrate, seed=seed)]
 

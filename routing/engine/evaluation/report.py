@@ -12,6 +12,7 @@ from routing.engine.evaluation.groups import Group, judge_groups
 from routing.engine.evaluation.judgement import PLACES, Figures, Judgement, judge, mean_over_pools
 from routing.engine.evaluation.labels import Typing, judge_labels, load_labels
 from routing.engine.evaluation.pair import PairFigures, judge_pair
+from routing.engine.evaluation.split import CALIBRATING
 from routing.engine.evaluation.timing import CpuTime, cpu_times
 from routing.engine.evaluation.trial import Analyse, reading_of
 
@@ -73,7 +74,11 @@ class Report:
 
 
 def evaluate_folder(
-    folder: Path, *, calibrate: float = 0.3, seed: int = 0, pair: tuple[str, str] | None = None
+    folder: Path,
+    *,
+    calibrate: float = CALIBRATING,
+    seed: int = 0,
+    pair: tuple[str, str] | None = None,
 ) -> Report:
     """Evaluate the analysis in place on a folder of graded prompts and perhaps labels.
 
@@ -87,7 +92,7 @@ def evaluate_folder(
     )
 
 
-def evaluate_groups(folder: Path, key: str, *, calibrate: float = 0.3) -> list[Group]:
+def evaluate_groups(folder: Path, key: str, *, calibrate: float = CALIBRATING) -> list[Group]:
     """Evaluate the analysis in place on each value of a key by itself, then on all together."""
     graded = load(folder)
     return judge_groups(graded, reading_of(graded, analyse_in_place), key, calibrate=calibrate)
@@ -97,7 +102,7 @@ def evaluate(
     graded: Graded,
     *,
     analyse: Analyse = analyse_in_place,
-    calibrate: float = 0.3,
+    calibrate: float = CALIBRATING,
     seed: int = 0,
     pair: tuple[str, str] | None = None,
 ) -> Quality:

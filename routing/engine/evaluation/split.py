@@ -17,6 +17,9 @@ Ints = NDArray[np.intp]
 MIN_PROMPTS = 20
 MIN_SHARE = 0.01
 
+# Share of a pool's prompts that abilities are fitted on, unless told otherwise.
+CALIBRATING = 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

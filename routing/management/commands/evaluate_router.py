@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.report import evaluate_folder, evaluate_groups
+from routing.engine.evaluation.split import CALIBRATING
 from routing.engine.evaluation.text import group_lines, lines
 
 
@@ -26,9 +27,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--calibrate",
             type=float,
-            default=0.3,
+            default=CALIBRATING,
             metavar="SHARE",
-            help="Share of the prompts that the models' abilities are fitted on (0.3).",
+            help="Share of the prompts that the models' abilities are fitted on (%(default)s).",
         )
         parser.add_argument(
             "--pair",
