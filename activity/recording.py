@@ -162,7 +162,7 @@ class Recording:
             }
         )
 
-    async def settle(self, outcome: Outcome, along: tuple[Statement, ...] = ()) -> None:
+    async def settle(self, outcome: Outcome, along: tuple[Statement, ...]) -> None:
         """Commit the final state, once; the journal takes it while the database is away."""
         last = self.calls[-1]
         settlement = {

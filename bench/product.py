@@ -63,7 +63,7 @@ def prepared(folder: Path, upstream_port: int, port: int, core: int) -> Iterator
 
 
 @contextmanager
-def serving(product: Product, application: str = APPLICATION, **more: str) -> Iterator[Target]:
+def serving(product: Product, application: str, **more: str) -> Iterator[Target]:
     """Run one web process as production does, on the core of servers."""
     command = granian(application, product.port, product.core)
     with Server(command, product.folder / "web.log", {**os.environ, **more}) as server:
