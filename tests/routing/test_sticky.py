@@ -225,9 +225,7 @@ async def test_a_conversation_without_a_name_is_pinned_once_its_cache_pays(
     assert bool(await pins()) is is_pinned
 
 
-async def test_a_named_session_is_pinned_whatever_the_cache_costs(
-    api: Api, provider: FakeProvider
-) -> None:
+async def test_a_named_session_is_pinned_whatever_the_cache_costs(api: Api) -> None:
     await offer(api, {"prices": EVEN_CACHE})
 
     await ask(api)
@@ -330,7 +328,7 @@ async def test_a_pin_belongs_to_the_slug_that_was_asked_for(api: Api) -> None:
     assert len(await pins()) == 2
 
 
-async def test_a_stream_pins_as_well(api: Api, provider: FakeProvider) -> None:
+async def test_a_stream_pins_as_well(api: Api) -> None:
     await offer(api, {})
 
     await ask(api, stream=True)
