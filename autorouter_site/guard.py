@@ -9,7 +9,7 @@ from django.http.request import split_domain_port, validate_host
 
 from autorouter_site import unavailable
 from autorouter_site.health import PROBES
-from autorouter_site.lean import Receive, Send, send_response
+from autorouter_site.lean import Receive, Send, send_response, too_large
 from autorouter_site.turns import Turns
 from routing import errors
 
@@ -66,7 +66,7 @@ class CappedBody:
         if message["type"] == DISCONNECT["type"]:
             self._refusal = errors.InvalidRequest("The body broke off, or its framing is wrong.")
         elif self._received > MOST_BODY_BYTES:
-            self._refusal = _too_large()
+            self._refusal = too_large(MOST_BODY_BYTES)
         elif message.get("more_body") or await self._take_place():
             return message
         return DISCONNECT
@@ -127,7 +127,7 @@ def _in_headers(scope: dict[str, Any], *, lean: bool) -> errors.ApiError | None:
         return errors.InvalidRequest("Transfer-Encoding must be chunked.")
     length = found.get(b"content-length", b"")
     if not lean and length.isdigit() and int(length) > MOST_BODY_BYTES:
-        return _too_large()
+        return too_large(MOST_BODY_BYTES)
     return None
 
 
@@ -136,7 +136,3 @@ def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
     """Whether Django would take the host for one of this server's names."""
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, allowed)
-
-
-def _too_large() -> errors.TooLarge:
-    return errors.TooLarge(f"The body is larger than {MOST_BODY_BYTES} bytes.")

@@ -50,7 +50,7 @@ class BodyReader:
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > most:
-                        raise _too_large(most)
+                        raise too_large(most)
                     if not message.get("more_body"):
                         break
                     allowed = BODY_GRACE_SECONDS + size / SLOWEST_BYTES_PER_SECOND
@@ -146,12 +146,12 @@ def _check_headers(meta: Mapping[str, str]) -> None:
     most = settings.AUTOROUTER_MAX_BODY_BYTES
     length = meta.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdigit() and int(length) > most:
-        raise _too_large(most)
+        raise too_large(most)
 
 
 def _plain(content_type: str) -> str:
     return content_type.replace(" ", "").replace('"', "").lower()
 
 
-def _too_large(most: int) -> errors.TooLarge:
+def too_large(most: int) -> errors.TooLarge:
     return errors.TooLarge(f"The body is larger than {most} bytes, the most that is accepted.")
