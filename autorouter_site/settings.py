@@ -7,9 +7,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from autorouter_site import required
-from autorouter_site.bootstrap import LOCAL_HOSTS
-
-BASE_DIR = Path(__file__).resolve().parent.parent
+from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS
 
 env = environ.Env()
 VAR_DIR = Path(env.str("AUTOROUTER_VAR_DIR", default=str(BASE_DIR / "var")))
