@@ -3,6 +3,7 @@
 from typing import Any
 
 from routing import usage, wire
+from routing.calls import Calls
 from routing.catalog import Offer
 from routing.failures import AttemptFailed
 from routing.usage import Usage
@@ -19,7 +20,7 @@ class Progress:
         self.native_finish_reason = ""
         self.upstream_id = ""
         self.ended = False
-        self._called = False
+        self._calls, self._called = Calls(), False
         self.http_status: int | None = None
         self.whole: dict[str, Any] = {}
         self._usage: Usage | None = None
@@ -40,6 +41,8 @@ class Progress:
             return []
         choices = wire.chunk_choices(event)
         for choice in choices:
+            if "tool_calls" in choice["delta"]:
+                choice["delta"] = self._calls.in_delta(choice["delta"])
             self._see_part(choice["delta"])
             self._see_finish(choice)
         return choices
@@ -47,19 +50,9 @@ class Progress:
     def see_whole(self, answer: dict[str, Any]) -> None:
         """Take in a JSON answer."""
         self._see_head(answer)
-        self.whole = answer
-        choices = answer.get("choices")
-        for choice in choices if isinstance(choices, list) else []:
-            if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-                raise self._failed("sent a completion without a message")
-            self._see_part(choice["message"])
-            self._see_finish(
-                {
-                    **choice,
-                    "finish_reason": wire.finish_reason(choice.get("finish_reason")),
-                    "native_finish_reason": choice.get("finish_reason"),
-                }
-            )
+        sent = answer.get("choices")
+        choices = [self._see_choice(one) for one in (sent if isinstance(sent, list) else [])]
+        self.whole = answer | {"choices": choices}
         self._end()
 
     def check(self, *, left: bool) -> None:
@@ -104,6 +97,16 @@ class Progress:
         if not self.upstream_id and isinstance(event.get("id"), str):
             self.upstream_id = event["id"][:200].replace("\x00", "")
 
+    def _see_choice(self, choice: Any) -> dict[str, Any]:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise self._failed("sent a completion without a message")
+        message = self._calls.in_message(choice["message"])
+        self._see_part(message)
+        native = choice.get("finish_reason")
+        finish = {"finish_reason": wire.finish_reason(native), "native_finish_reason": native}
+        self._see_finish(finish)
+        return choice | {"message": message}
+
     def _see_part(self, part: dict[str, Any]) -> None:
         self.spoken += wire.spoken_bytes(part)
         if part.get("tool_calls"):
@@ -118,6 +121,9 @@ class Progress:
         return is_unsaid
 
     def _see_finish(self, choice: dict[str, Any]) -> None:
+        if choice["finish_reason"] == "stop" and self._called:
+            # Google says so of calls as well; who loops over calls would not go on.
+            choice["finish_reason"] = "tool_calls"
         if choice["finish_reason"] and not self.finish_reason:
             self.finish_reason = choice["finish_reason"]
             self.native_finish_reason = str(choice["native_finish_reason"] or "")

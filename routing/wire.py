@@ -157,7 +157,7 @@ class Shape:
     def answer(
         self, upstream: dict[str, Any], usage: dict[str, Any], finish_reason: str
     ) -> dict[str, Any]:
-        """The JSON of a whole answer; its finish reason where its provider left one out."""
+        """The JSON of a whole answer, with the finish reason that was made out."""
         choices = [
             _answer_choice(choice, finish_reason) for choice in upstream.get("choices") or []
         ]
@@ -186,20 +186,11 @@ def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {
         "choices": [
             {name: value for name, value in choice.items() if name != "message"}
-            | {"delta": _numbered(choice["message"])}
+            | {"delta": choice["message"]}
             for choice in (choices if isinstance(choices, list) else [])
             if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
         ]
     }
-
-
-def _numbered(message: dict[str, Any]) -> dict[str, Any]:
-    """A message as a delta, whose calls have an index."""
-    calls = message.get("tool_calls")
-    if not isinstance(calls, list):
-        return message
-    known = [call for call in calls if isinstance(call, dict)]
-    return message | {"tool_calls": [{"index": at} | call for at, call in enumerate(known)]}
 
 
 def metadata(
@@ -227,10 +218,10 @@ def metadata(
     }
 
 
-def _answer_choice(choice: dict[str, Any], otherwise: str) -> dict[str, Any]:
+def _answer_choice(choice: dict[str, Any], finish_reason: str) -> dict[str, Any]:
     """A choice with what strict clients insist on and not every provider sends."""
     found = _choice(choice, "message", {"role": "assistant", **choice["message"]})
-    return found | {"finish_reason": found["finish_reason"] or otherwise}
+    return found | {"finish_reason": finish_reason}
 
 
 def _choice(choice: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
@@ -239,7 +230,7 @@ def _choice(choice: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str
         "index": 0,
         "logprobs": None,
         **choice,
-        name: _repeatable(part),
+        name: part,
         "finish_reason": finish_reason(native),
         "native_finish_reason": choice.get("native_finish_reason") or native,
     }
@@ -264,20 +255,6 @@ def finishing_choice(finish_reason: str) -> dict[str, Any]:
     """The finish of a stream whose provider said none: SDKs fail on an answer without."""
     finish = {"finish_reason": finish_reason, "native_finish_reason": None}
     return {"index": 0, "logprobs": None, "delta": {}, **finish}
-
-
-def _repeatable(part: dict[str, Any]) -> dict[str, Any]:
-    """A delta or message whose calls its client can answer: we take back no longer ids."""
-    calls = part.get("tool_calls")
-    if not isinstance(calls, list):
-        return part
-    return part | {"tool_calls": [_repeatable_call(call) for call in calls]}
-
-
-def _repeatable_call(call: Any) -> Any:
-    call_id = call.get("id") if isinstance(call, dict) else None
-    is_long = isinstance(call_id, str) and len(call_id) > messages.LONGEST_ID
-    return call | {"id": call_id[: messages.LONGEST_ID]} if is_long else call
 
 
 def spoken_bytes(part: dict[str, Any]) -> int:
