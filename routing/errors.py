@@ -50,6 +50,13 @@ class ApiError(Exception):
         metadata = {"error_type": self.error_type, **self.metadata}
         return {"code": self.status, "message": self.message, "metadata": metadata}
 
+    def content(self) -> dict[str, Any]:
+        """What a client is sent: the error and, beside it, how far the request came."""
+        found = {"error": self.body()}
+        if self.openrouter_metadata is not None:
+            found["openrouter_metadata"] = self.openrouter_metadata
+        return found
+
 
 class InvalidRequest(ApiError):
     status, error_type = 400, "invalid_request"
@@ -130,10 +137,7 @@ CUT_OFF = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
 
 def response(error: ApiError) -> HttpResponse:
     """The error as JSON, never cached, with Retry-After where waiting helps."""
-    body = {"error": error.body()}
-    if error.openrouter_metadata is not None:
-        body["openrouter_metadata"] = error.openrouter_metadata
-    content = orjson.dumps(body)
+    content = orjson.dumps(error.content())
     answer = HttpResponse(content, status=error.status, content_type="application/json")
     answer["Cache-Control"] = "no-store"
     if error.generation_id:

@@ -75,6 +75,12 @@ class AttemptFailed(Exception):
         self.billed = billed
         self.refusal = refusal
 
+    @property
+    def own_status(self) -> int:
+        """The provider's status; ours where it gave none, or a 200 that was no answer."""
+        theirs = self.http_status
+        return self.status if theirs is None or theirs == 200 else theirs
+
 
 def in_band_failure(error: Any) -> AttemptFailed:
     """An error that came inside a 200, as the failure that its code stands for."""
@@ -179,16 +185,24 @@ def timed_out() -> AttemptFailed:
     return AttemptFailed(504, "timeout", message, billed=True)
 
 
-def told(failures: Sequence[AttemptFailed], offers: Sequence[Offer]) -> errors.ApiError:
-    """What the client is told when every attempt failed; offers are what was tried, in order."""
+def told(
+    failures: Sequence[AttemptFailed], offers: Sequence[Offer], *, answered: bool = False
+) -> errors.ApiError:
+    """What the client is told when every attempt failed; offers are what was tried, in order.
+
+    answered where the last one had begun an answer: no earlier failure is why it broke off.
+    """
     tried = list(zip(failures, offers, strict=False))
-    if all(one.status == 429 for one in failures):
+    if answered:
+        last, offer = tried[-1]
+    elif all(one.status == 429 for one in failures):
         last, offer = min(tried, key=lambda one: one[0].retry_after or 1)
     else:
         last, offer = [one for one in tried if one[0].status != 429][-1]
     name, refusal = offer.provider_name, last.refusal
     message = last.message
-    if last.status == 429 and len({offer.provider_name for _, offer in tried}) > 1:
+    every = {one.provider_name for _, one in tried}
+    if last.status == 429 and not answered and len(every) > 1:
         message = message.replace(ONE_WAITS, "Every provider asks to wait")
     kind = errors.BY_STATUS.get(last.status, errors.ProviderError)
     error = kind(message.replace("The provider", f"The provider {name}"))

@@ -56,6 +56,7 @@ class Exchange:
         self._settling: asyncio.Future[None] | None = None
         self._last: Part = None
         self._created = int(time.time())
+        self._failures: list[AttemptFailed] = []
         self._answered = False
         self._began = 0.0
         self._left = ""
@@ -80,7 +81,7 @@ class Exchange:
                 if isinstance(part, errors.ApiError):
                     if not is_out:
                         raise part
-                    part = self._error_event(part)
+                    part = streaming.event(self._shape().error_chunk(part)) + streaming.END
                 silence.note()
                 yield part
                 is_out = True
@@ -122,6 +123,9 @@ class Exchange:
             last = await self._stop()
         finally:
             self._process.health.release(self._decision.turn)
+            # OpenRouter leaves it out of these two.
+            if isinstance(last, errors.ApiError) and last.status not in (429, 500):
+                last.openrouter_metadata = self._metadata(None)
             await self._hand_over(last)
             if last is not None:
                 await self._hand_over(None)
@@ -171,7 +175,6 @@ class Exchange:
 
     async def _exchange(self) -> Part:
         """Try the endpoints in order, settle once; the part that ends the answer."""
-        failures: list[AttemptFailed] = []
         try:
             for number, offer in enumerate(self._decision.offers, 1):
                 if number > 1 and not self._left:
@@ -183,13 +186,12 @@ class Exchange:
                 try:
                     return await self._attempt(offer, f"{self.generation_id}:{number}")
                 except AttemptFailed as failure:
-                    failures.append(failure)
                     self._note_failure(failure)
                     if self._answered or not failure.retryable:
                         break
             if self._left:
                 return await self._settle_cancelled()
-            error = told(failures, self._decision.offers)
+            error = told(self._failures, self._decision.offers, answered=self._answered)
         except DatabaseAway:
             error = errors.Unavailable("The fallback cannot be recorded now; try again.")
         except Exception as unexpected:  # noqa: BLE001 - a row that is open must become final
@@ -278,6 +280,7 @@ class Exchange:
         return True
 
     def _note_failure(self, failure: AttemptFailed) -> None:
+        self._failures.append(failure)
         call = self._recording.calls[-1]
         call.end(
             Attempt.Status.FAILED, error_type=failure.error_type, http_status=failure.http_status
@@ -301,17 +304,20 @@ class Exchange:
 
     def _last_part(self, reported: dict[str, Any]) -> bytes:
         shape = self._shape()
-        extra = {}
-        if self._completion.metadata:
-            decision, attempt = self._decision, len(self._recording.calls)
-            extra["openrouter_metadata"] = wire.metadata(
-                decision.receipt, decision.offers, self._progress.offer, attempt
-            )
+        metadata = self._metadata(self._progress.offer)
+        extra = {} if metadata is None else {"openrouter_metadata": metadata}
         if not self._completion.stream:
             progress = self._progress
             answer = shape.answer(progress.whole, reported, progress.finish_reason)
             return streaming.dump(answer | extra)
         return streaming.event(shape.usage_chunk(reported, **extra)) + streaming.END
+
+    def _metadata(self, served: Offer | None) -> dict[str, Any] | None:
+        """How far the request came, for a client that asked for it."""
+        if not self._completion.metadata:
+            return None
+        statuses = [failure.own_status for failure in self._failures]
+        return wire.metadata(self._decision.receipt, self._decision.offers, served, statuses)
 
     async def _settle_cancelled(self) -> None:
         """The client left: what it was sent is charged, or all of it where the bill went on."""
@@ -375,10 +381,6 @@ class Exchange:
         if self._settling is None:
             self._settling = asyncio.ensure_future(self._recording.settle(outcome, along))
         await asyncio.shield(self._settling)
-
-    def _error_event(self, error: errors.ApiError) -> bytes:
-        shape = self._shape()
-        return streaming.event(shape.error_chunk(error.body())) + streaming.END
 
 
 def _call(number: int, offer: Offer) -> Call:

@@ -11,6 +11,7 @@ from routing import messages
 from routing.catalog import Offer
 from routing.completion import Completion
 from routing.eligibility import ALWAYS, LISTED_AS
+from routing.errors import ApiError
 from routing.usage import Usage
 
 # finish_reason of the documented five; a provider's own word stays in native_finish_reason.
@@ -175,9 +176,9 @@ class Shape:
         last = {"index": 0, "delta": delta, "finish_reason": None, "native_finish_reason": None}
         return self.chunk([last], usage=usage, **more)
 
-    def error_chunk(self, error: dict[str, Any]) -> bytes:
+    def error_chunk(self, error: ApiError) -> bytes:
         last = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-        return self.chunk([last], error=error)
+        return self.chunk([last], **error.content())
 
 
 def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
@@ -194,9 +195,17 @@ def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def metadata(
-    receipt: dict[str, Any], offers: Sequence[Offer], served: Offer | None, attempt: int
+    receipt: dict[str, Any], offers: Sequence[Offer], served: Offer | None, failed: Sequence[int]
 ) -> dict[str, Any]:
-    """The openrouter_metadata of an answer or an error, for clients that ask for it by header."""
+    """The openrouter_metadata of an answer or an error, for clients that ask for it by header.
+
+    failed: the status of each attempt that did, in the order of the offers.
+    """
+    statuses = [*failed, 200] if served else failed
+    attempts = [
+        {"provider": offer.provider_name, "model": offer.model, "status": status}
+        for offer, status in zip(offers, statuses, strict=False)
+    ]
     available = [
         {"provider": offer.provider_name, "model": offer.model, "selected": offer is served}
         for offer in offers
@@ -210,8 +219,9 @@ def metadata(
         "strategy": receipt["strategy"],
         "region": None,
         "summary": f"available={len(offers)}{selected}",
-        "attempt": attempt,
+        "attempt": len(attempts),
         "is_byok": False,
+        "attempts": attempts,
         "endpoints": {"total": len(offers), "available": available, **skipped},
         # Who names a model has no dial: the auto router did not run.
         "pipeline": [stage] if "tradeoff" in receipt else [],

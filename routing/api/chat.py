@@ -1,17 +1,13 @@
 """POST /api/v1/chat/completions."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from routing import wire
 from routing.api.app import APP_HEADERS, app_name
 from routing.apiview import AsyncAPIView
 from routing.completion import METADATA_HEADER, SESSION_HEADERS, parse
-from routing.decision import Decision, decide
-from routing.errors import ApiError
+from routing.decision import decide
 from routing.relay import Exchange
 from routing.streaming import EventStreamResponse
 
@@ -33,25 +29,12 @@ class ChatCompletionsView(AsyncAPIView):
         decision = await decide(request.process, request.user, completion)
         exchange = Exchange(request.process, request.user, decision, completion)
         answer = exchange.parts(app_name(headers))
-        try:
-            if completion.stream:
-                # Until the first part is out, a failure can still be a status code.
-                first = await anext(answer)
-                return EventStreamResponse(first, answer, exchange.generation_id)
-            body = b"".join([part async for part in answer])
-        except ApiError as error:
-            if completion.metadata:
-                error.openrouter_metadata = _metadata(decision, error)
-            raise
+        if completion.stream:
+            # Until the first part is out, a failure can still be a status code.
+            first = await anext(answer)
+            return EventStreamResponse(first, answer, exchange.generation_id)
+        body = b"".join([part async for part in answer])
         return _json(body, exchange.generation_id)
-
-
-def _metadata(decision: Decision, error: ApiError) -> dict[str, Any] | None:
-    """How far a request came that failed; OpenRouter leaves it out of a 429 and a 500."""
-    if error.status in (429, 500):
-        return None
-    attempts = len(error.metadata.get("previous_errors", ()))
-    return wire.metadata(decision.receipt, decision.offers, None, attempts)
 
 
 def _json(body: bytes, generation_id: str) -> HttpResponse:

@@ -1,11 +1,19 @@
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
 from activity.models import Generation
-from routing.failures import AttemptFailed, Refusal, of_status, read_refusal, told
-from tests.conftest import Api, FakeProvider
+from routing.failures import (
+    AttemptFailed,
+    Refusal,
+    in_band_failure,
+    of_status,
+    read_refusal,
+    told,
+)
+from tests.conftest import Api, FakeProvider, chunk, events_of
 from tests.routing.stories import offer
 from tests.routing.values import HELLO, make_offer
 
@@ -91,6 +99,16 @@ def test_who_asks_to_wait_is_named_where_it_is_one() -> None:
     assert every.message == "Every provider asks to wait; try again in 1 s."
 
 
+def test_an_answer_that_broke_off_tells_why_whatever_failed_before_it() -> None:
+    down, later = of_status(503, http_status=503), in_band_failure({"code": 429})
+
+    error = told([down, later], [DEMO, make_offer(provider_name="B")], answered=True)
+
+    assert (error.status, error.metadata["provider_name"]) == (429, "B")
+    assert error.message == "The provider B asks to wait; try again in 1 s."
+    assert [one["code"] for one in error.metadata["previous_errors"]] == [503, 429]
+
+
 async def test_why_a_request_was_refused_is_for_its_sender_alone(
     api: Api, provider: FakeProvider
 ) -> None:
@@ -125,6 +143,39 @@ async def test_an_error_tells_how_far_the_request_came_to_who_asks(
     assert response.status_code == 502
     assert (metadata["attempt"], metadata["summary"]) == (2, "available=2")
     assert [one["selected"] for one in metadata["endpoints"]["available"]] == [False, False]
+
+
+async def test_an_error_in_a_stream_tells_how_far_the_request_came(
+    api: Api, provider: FakeProvider
+) -> None:
+    await offer(api, {"slug": "a/one", "provider": "down"}, {"slug": "b/two"})
+    provider.reply("down", status=500)
+    provider.reply(events=[chunk("Hel"), {"error": {"code": 503}}])
+    body = {"model": "a/one", "models": ["b/two"], "messages": HELLO, "stream": True}
+
+    asked = events_of(await api.post(body, **{"X-OpenRouter-Metadata": "enabled"}))[-2]
+    unasked = events_of(await api.post(body))[-2]
+
+    assert asked["error"]["metadata"]["provider_name"] == "Up"
+    assert asked["openrouter_metadata"]["attempts"] == [
+        {"provider": "Down", "model": "a/one", "status": 500},
+        {"provider": "Up", "model": "b/two", "status": 503},
+    ]
+    assert "openrouter_metadata" not in unasked
+
+
+async def test_an_answer_tells_of_each_attempt_to_who_asks(
+    api: Api, provider: FakeProvider
+) -> None:
+    await offer(api, {"slug": "a/one", "provider": "down"}, {"slug": "b/two"})
+    provider.fail("down", httpx.ConnectError("no"))
+    body = {"model": "a/one", "models": ["b/two"], "messages": HELLO}
+
+    response = await api.post(body, **{"X-OpenRouter-Metadata": "enabled"})
+
+    metadata = response.json()["openrouter_metadata"]
+    assert metadata["attempt"] == 2
+    assert [one["status"] for one in metadata["attempts"]] == [502, 200]
 
 
 @pytest.mark.parametrize(
