@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from activity import candidates
@@ -110,9 +110,7 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
     finally:
         if asked:
             asked.cancel()
-    in_order = _offers_in_order(draft, _followed(question, draft, pin))
-    most = MOST_ATTEMPTS if completion.provider.allow_fallbacks else 1
-    choice = process.health.choose(in_order, most)
+    choice = _choice(question, draft, _followed(question, draft, pin))
     return Decision(
         requested=completion.requested,
         offers=choice.offers,
@@ -224,8 +222,22 @@ def _last_model(completion: Completion) -> str:
     return ""
 
 
-def _offers_in_order(draft: Draft, first: Pinned | None) -> Iterator[Offer]:
-    """The pinned endpoint, then its model's others, then every other model's in order."""
+def _choice(question: Question, draft: Draft, first: Pinned | None) -> Choice:
+    """The endpoints to try; without fallbacks one, or those of a model that the request lists."""
+    wanted = question.completion.provider
+    most = MOST_ATTEMPTS if wanted.allow_fallbacks or wanted.order else 1
+    choice = question.process.health.choose(_offers_in_order(draft, first, most), most)
+    if wanted.allow_fallbacks:
+        return choice
+    model = choice.offers[0].model
+    return replace(choice, offers=tuple(one for one in choice.offers if one.model == model))
+
+
+def _offers_in_order(draft: Draft, first: Pinned | None, most: int) -> Iterator[Offer]:
+    """The pinned endpoint, then its model's others, then every other model's in order.
+
+    Where at most one may be called, it is the first of its model: no other stands in for it.
+    """
     order = draft.order
     if first is not None:
         order = [first.model, *(slug for slug in order if slug != first.model)]
@@ -233,7 +245,7 @@ def _offers_in_order(draft: Draft, first: Pinned | None) -> Iterator[Offer]:
         offers = draft.offers[slug]
         if first is not None and slug == first.model:
             offers = tuple(sorted(offers, key=lambda offer: offer.id != first.endpoint_id))
-        yield from offers
+        yield from offers[:1] if most == 1 else offers
 
 
 def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict[str, Any]:

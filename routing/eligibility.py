@@ -175,5 +175,5 @@ def _ordered(
         return min(listed, default=len(preferences.order)), fast
 
     if preferences.order or preferences.by_speed:
-        offers = tuple(sorted(offers, key=place))
-    return offers if preferences.allow_fallbacks else offers[:1]
+        return tuple(sorted(offers, key=place))
+    return offers

@@ -1,3 +1,4 @@
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ from activity import candidates
 from routing.catalog import Catalogue, Model
 from routing.decision import Decision, decide
 from routing.errors import InvalidRequest, NoMatchingModel, NotFound
+from routing.failures import of_status
 from routing.health import Health
 from tests.routing.stories import FLASH, HAIKU, OPUS, PRICES, SMALL
 from tests.routing.values import (
@@ -29,13 +31,24 @@ def priced(slug: str, at: int, **fields: Any) -> Model:
 POOL = make_catalogue(*(priced(slug, at) for at, slug in enumerate(PRICES)))
 
 
-async def decided(catalogue: Catalogue = POOL, **fields: Any) -> Decision:
-    """A decision without a session: an order of providers, which nobody has, reads no pin."""
+class NoPins:
+    def ask(self, key: str) -> "asyncio.Future[None]":
+        found: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        found.set_result(None)
+        return found
+
+
+def make_process(catalogue: Catalogue) -> Any:
     speeds = SimpleNamespace(speeds=lambda sort: lambda offer: 0.0)
     snapshot = SimpleNamespace(catalogue=catalogue)
-    process: Any = SimpleNamespace(snapshot=snapshot, upstream=speeds, health=Health())
+    return SimpleNamespace(snapshot=snapshot, upstream=speeds, health=Health(), pins=NoPins())
+
+
+async def decided(catalogue: Catalogue = POOL, **fields: Any) -> Decision:
+    """A decision without a session: an order of providers, which nobody has, reads no pin."""
     preferences = {"order": ["none"]} | fields.pop("provider", {})
-    return await decide(process, make_account(), make_completion(provider=preferences, **fields))
+    completion = make_completion(provider=preferences, **fields)
+    return await decide(make_process(catalogue), make_account(), completion)
 
 
 def models_of(decision: Decision) -> list[str]:
@@ -147,6 +160,32 @@ async def test_without_fallbacks_there_is_one_endpoint() -> None:
     decision = await decided(provider={"order": ["up"], "allow_fallbacks": False})
 
     assert len(decision.offers) == 1
+
+
+@pytest.mark.parametrize(("fallbacks", "tried"), [(True, [4]), (False, [0])])
+async def test_another_endpoint_stands_in_for_those_that_failed_where_it_may(
+    fallbacks: bool, tried: list[int]
+) -> None:
+    offers = [make_offer("a/one", provider=f"p{at}", id=at) for at in range(5)]
+    catalogue = make_catalogue(make_model("a/one", *offers))
+    process = make_process(catalogue)
+    for offer in offers[:4]:
+        process.health.failed(offer, of_status(503, http_status=503), began=0)
+    completion = make_completion(model="a/one", provider={"allow_fallbacks": fallbacks})
+
+    decision = await decide(process, make_account(), completion)
+
+    assert [one.id for one in decision.offers] == tried
+
+
+async def test_without_fallbacks_all_providers_that_a_request_lists_are_its_own() -> None:
+    offers = [make_offer(HAIKU, provider=name, id=at) for at, name in enumerate(("up", "b", "c"))]
+    catalogue = make_catalogue(make_model(HAIKU, *offers), priced(SMALL, 9))
+    preferences = {"order": ["c", "up"], "allow_fallbacks": False}
+
+    decision = await decided(catalogue, models=[HAIKU, SMALL], model=HAIKU, provider=preferences)
+
+    assert [(one.model, one.provider) for one in decision.offers] == [(HAIKU, "c"), (HAIKU, "up")]
 
 
 @pytest.mark.parametrize("fields", [{"model": "acme/x"}, {"model": HAIKU, "models": ["acme/x"]}])

@@ -37,6 +37,17 @@ async def test_a_provider_that_one_request_excludes_keeps_its_pin(
     assert (await row_of(await ask(api, model="a/one"))).provider == "X"
 
 
+async def test_without_fallbacks_the_pinned_provider_is_the_one_that_is_called(api: Api) -> None:
+    await offer(api, *TWO)
+    await ask(api, model="a/one", provider={"only": ["x"]})
+    before = await pins()
+
+    row = await row_of(await ask(api, model="a/one", provider={"allow_fallbacks": False}))
+
+    assert (row.provider, row.decision["sticky"]["state"]) == ("X", "followed")
+    assert await pins() == before
+
+
 async def test_a_pin_moves_where_its_endpoint_is_gone(api: Api) -> None:
     await offer(api, *TWO)
     await ask(api, model="a/one", provider={"only": ["x"]})
