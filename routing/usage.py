@@ -45,8 +45,11 @@ def from_upstream(reported: Any, *, cached_in_prompt: bool, most_searches: int =
     reasoning = _count(completion_details, "reasoning_tokens") or 0
     if not cached_in_prompt:
         prompt += cached + written
+    is_odd_prompt = cached + written > prompt
+    if not is_odd_prompt:
+        completion, reasoning = _with_hidden(reported, prompt, completion, reasoning)
     anomaly = (
-        cached + written > prompt
+        is_odd_prompt
         or reasoning > completion
         or _is_odd(prompt_details, "cached_tokens", "cache_write_tokens", "audio_tokens")
         or _is_odd(completion_details, "reasoning_tokens")
@@ -63,6 +66,19 @@ def from_upstream(reported: Any, *, cached_in_prompt: bool, most_searches: int =
         source="upstream",
         anomaly=anomaly,
     )
+
+
+def _with_hidden(
+    reported: dict[str, Any], prompt: int, completion: int, reasoning: int
+) -> tuple[int, int]:
+    """The whole of an answer and its reasoning, where reasoning is in the total alone.
+
+    xAI counts its reasoning apart from the completion, Google in no other count; both charge it.
+    """
+    hidden = (_count(reported, "total_tokens") or 0) - prompt - completion
+    if hidden <= 0:
+        return completion, reasoning
+    return completion + hidden, max(reasoning, hidden)
 
 
 def most_searches(supported_parameters: Collection[str]) -> int:

@@ -90,6 +90,26 @@ def test_more_reasoning_than_answer_is_clamped_and_flagged() -> None:
     assert (found.reasoning_tokens, found.anomaly) == (50, True)
 
 
+@pytest.mark.parametrize("details", [{"reasoning_tokens": 30}, {}, None])
+def test_reasoning_that_only_the_total_counts_belongs_to_the_answer(details: Any) -> None:
+    found = read(total_tokens=180, completion_tokens_details=details)
+
+    assert found is not None
+    assert (found.completion_tokens, found.reasoning_tokens, found.anomaly) == (80, 30, False)
+
+
+@pytest.mark.parametrize("total", [150, 120, 0, -1, None, "180", 1.5, True, 10**9 + 1])
+def test_a_total_that_hides_nothing_changes_nothing(total: Any) -> None:
+    assert read(total_tokens=total) == read()
+
+
+def test_a_total_of_other_prompt_tokens_than_reported_is_no_reasoning() -> None:
+    found = read(total_tokens=1150, prompt_tokens_details={"cached_tokens": 1000})
+
+    assert found is not None
+    assert (found.completion_tokens, found.anomaly) == (50, True)
+
+
 @pytest.mark.parametrize(("answer_bytes", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (400, 100)])
 def test_an_estimate_rounds_up_and_says_what_it_is(answer_bytes: int, tokens: int) -> None:
     found = usage.estimated(7, answer_bytes)
