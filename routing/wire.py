@@ -23,12 +23,21 @@ FINISH_REASONS = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
+    "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    # Google's, Z.ai's and DeepSeek's.
     "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "spii": "content_filter",
+    "sensitive": "content_filter",
     "error": "error",
+    "network_error": "error",
+    "insufficient_system_resource": "error",
 }
 
 # What of a receipt openrouter_metadata tells of the router.
