@@ -1,6 +1,9 @@
 """What a conversation may contain: roles, text, images, files, audio and video."""
 
 import binascii
+import re
+from collections.abc import Collection
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +26,9 @@ SAID_INSTEAD = {
     "reasoning_details": list,
     "tool_calls": list,
 }
+REASONING = ("reasoning", "reasoning_content", "reasoning_details")
 NO_ARGUMENTS = "{}"
+SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 # Common, and no registered type: providers know it by the other name.
@@ -46,14 +51,19 @@ def check(messages: Any) -> list[dict[str, Any]]:
     return messages
 
 
-def upstream(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def upstream(
+    messages: list[dict[str, Any]], *, reads_reasoning: bool = True, short_ids: bool = False
+) -> list[dict[str, Any]]:
     """The messages without our own extension, the `model` of an assistant message.
 
     Calls get what their clients may leave out and providers ask for: a type, and arguments.
-    Images go by the type that providers know. SDKs send null for what their answers did not have,
-    which some providers refuse; only as content it says something.
+    Images go by the type that providers know. SDKs send null, or an empty list of calls, for what
+    their answers did not have, which some providers refuse; only as content null says something.
+    Reasoning that another model wrote goes to nobody who refuses it, as Mistral does.
     """
-    return [_sent(message) if _is_odd(message) else message for message in messages]
+    dropped = {"model"} if reads_reasoning else {"model", *REASONING}
+    sent = [_sent(message, dropped) if _is_odd(message) else message for message in messages]
+    return [_with_short_ids(message) for message in sent] if short_ids else sent
 
 
 def _is_odd(message: dict[str, Any]) -> bool:
@@ -61,12 +71,14 @@ def _is_odd(message: dict[str, Any]) -> bool:
     return len(message) > 2 or not isinstance(message.get("content"), str)
 
 
-def _sent(message: dict[str, Any]) -> dict[str, Any]:
+def _sent(message: dict[str, Any], dropped: Collection[str]) -> dict[str, Any]:
     sent = {
         key: value
         for key, value in message.items()
-        if key == "content" or (key != "model" and value is not None)
+        if key == "content" or (key not in dropped and value not in (None, []))
     }
+    if sent.get("content") is None and not _said_instead(sent):
+        sent["content"] = ""
     if calls := message.get("tool_calls"):
         sent["tool_calls"] = [_sent_call(call) for call in calls]
     if isinstance(content := message.get("content"), list):
@@ -96,6 +108,22 @@ def _sent_call(call: dict[str, Any]) -> dict[str, Any]:
     function = call["function"]
     arguments = function.get("arguments") or NO_ARGUMENTS
     return call | {"type": "function", "function": function | {"arguments": arguments}}
+
+
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """Mistral refuses every id of a call that it could not have given itself."""
+    if calls := message.get("tool_calls"):
+        return message | {"tool_calls": [call | {"id": _short(call["id"])} for call in calls]}
+    if call_id := message.get("tool_call_id"):
+        return message | {"tool_call_id": _short(call_id)}
+    return message
+
+
+def _short(call_id: str) -> str:
+    """The same for the same, so that call and result still belong together."""
+    if SHORT_ID.fullmatch(call_id):
+        return call_id
+    return sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:9]
 
 
 def _invalid(field: str, problem: str) -> None:
@@ -145,7 +173,8 @@ def _check_content(field: str, role: str, message: dict[str, Any]) -> None:
     if isinstance(content, str):
         return
     if content is None:
-        if role != "assistant" or not _said_instead(message):
+        # An answer may have been nothing at all; it is sent back as it came.
+        if role != "assistant":
             _invalid(field, "be a string or an array of parts")
         return
     if not isinstance(content, list) or not content:

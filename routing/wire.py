@@ -84,7 +84,11 @@ def request_body(
     supported = offer.supported_parameters
     body: dict[str, Any] = {
         "model": offer.upstream_model,
-        "messages": messages.upstream(completion.messages),
+        "messages": messages.upstream(
+            completion.messages,
+            reads_reasoning="reasoning" in supported,
+            short_ids=offer.model.startswith("mistralai/"),
+        ),
         "stream": completion.stream,
     }
     for name, value in completion.parameters.items():

@@ -71,7 +71,8 @@ MESSAGES = [
     *[message(role=role, content="x") for role in ("root", 5, None, "", "User", "us\0er", [])],
     message(role="user"),
     *[message(role="user", content=content) for content in (None, 5, {}, [], True)],
-    *[message(role="assistant", content=None, **more) for more in ({}, {"tool_calls": []})],
+    *[message(role="assistant", content=None, says="messages", **more)
+      for more in ({}, {"tool_calls": []})],
     *[message(role="tool", content="x", **more) for more in ({}, {"tool_call_id": ""})],
     *[message("invalid_request", role="user", content="x", **{name: value})
       for name in ("name", "tool_call_id", "model") for value in ("a\0b", "a\r\nb", 5, "x" * 4097)],

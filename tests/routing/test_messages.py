@@ -1,9 +1,11 @@
 from typing import Any
 
+import orjson
 import pytest
 
-from routing import messages
+from routing import messages, wire
 from routing.errors import ApiError
+from tests.routing.values import make_completion, make_offer
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 TEXT, PDF = "data:text/plain", "data:application/pdf;base64,"
@@ -48,13 +50,13 @@ def test_messages_are_an_array_of_a_bounded_length(value: Any) -> None:
         ({"role": "us\x00er", "content": "x"}, "messages[0].role"),
         *[({"role": "user", "content": c}, "messages[0].content") for c in (None, 5, {}, [])],
         ({"role": "user"}, "messages[0].content"),
-        ({"role": "assistant", "content": None}, "messages[0].content"),
-        ({"role": "assistant", "content": None, "tool_calls": []}, "messages[0].content"),
-        ({"role": "assistant", "content": None, "refusal": ""}, "messages[0].content"),
+        ({"role": "assistant", "content": None}, "messages"),
+        ({"role": "assistant", "content": None, "tool_calls": []}, "messages"),
+        ({"role": "assistant", "content": None, "refusal": ""}, "messages"),
         ({"role": "user", "content": None, "refusal": "No"}, "messages[0].content"),
-        ({"role": "assistant", "content": None, "refusal": 5}, "messages[0].content"),
-        ({"role": "assistant", "content": None, "reasoning": {}}, "messages[0].content"),
-        ({"role": "assistant", "content": None, "reasoning_details": "x"}, "messages[0].content"),
+        ({"role": "assistant", "content": None, "refusal": 5}, "messages"),
+        ({"role": "assistant", "content": None, "reasoning": {}}, "messages"),
+        ({"role": "assistant", "content": None, "reasoning_details": "x"}, "messages"),
         ({"role": "user", "content": [REFUSAL]}, "messages[0].content[0]"),
         ({"role": "assistant", "content": [{"type": "refusal"}]}, "messages[0].content[0].refusal"),
         ({"role": "tool", "content": "x"}, "messages[0].tool_call_id"),
@@ -181,6 +183,12 @@ def test_parameters_of_a_video_are_accepted() -> None:
             {"role": "assistant", "content": None, "refusal": "No"},
         ),
         ({"role": "user", "content": "x", "name": None}, {"role": "user", "content": "x"}),
+        (
+            {"role": "assistant", "content": "x", "tool_calls": []},
+            {"role": "assistant", "content": "x"},
+        ),
+        ({"role": "assistant", "content": None}, {"role": "assistant", "content": ""}),
+        ({"role": "assistant", "refusal": None}, {"role": "assistant", "content": ""}),
     ],
 )
 def test_null_is_not_sent_on_but_as_content(message: Any, sent: Any) -> None:
@@ -275,6 +283,59 @@ def test_a_call_is_repeated_with_all_that_providers_ask_for(call: dict[str, Any]
     spoken = {"role": "assistant", "content": None, "tool_calls": [call]}
 
     assert messages.upstream([spoken]) == [spoken | {"tool_calls": [CALL]}]
+
+
+def test_an_answer_that_was_nothing_may_be_sent_back() -> None:
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": None}]
+
+    assert messages.check(history) == history
+
+
+@pytest.mark.parametrize(
+    "thought", [{"reasoning": "Hm"}, {"reasoning_content": "Hm"}, {"reasoning_details": [{}]}]
+)
+def test_reasoning_goes_to_nobody_who_refuses_it(thought: dict[str, Any]) -> None:
+    message = {"role": "assistant", "content": None}
+
+    assert messages.upstream([message | thought]) == [message | thought]
+    assert messages.upstream([message | thought], reads_reasoning=False) == [
+        {"role": "assistant", "content": ""}
+    ]
+
+
+def test_ids_of_calls_are_shortened_alike_on_both_sides() -> None:
+    calls = [CALL | {"id": "call_0fypS1hVX"}, CALL | {"id": "Abc123xyZ"}]
+    results = [{"role": "tool", "content": "4", "tool_call_id": call["id"]} for call in calls]
+    history = [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
+
+    asked, first, second = messages.upstream(history, short_ids=True)
+
+    ids = [call["id"] for call in asked["tool_calls"]]
+    assert ids == [first["tool_call_id"], second["tool_call_id"]]
+    assert (len(ids[0]), ids[0].isalnum(), ids[1]) == (9, True, "Abc123xyZ")
+
+
+ASKED = [
+    {"role": "assistant", "reasoning": "Hm", "tool_calls": [CALL]},
+    {"role": "tool", "content": "4", "tool_call_id": "call_1"},
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "supported", "kept", "length"),
+    [("a/one", {"reasoning"}, True, 6), ("mistralai/codestral-2508", {"tools"}, False, 9)],
+)
+def test_a_history_goes_out_as_its_endpoint_takes_it(
+    model: str, supported: set[str], kept: bool, length: int
+) -> None:
+    offer = make_offer(model, supported_parameters=frozenset(supported))
+
+    body = wire.request_body(make_completion(messages=ASKED), offer, None, "")
+
+    asked, told = orjson.loads(body)["messages"]
+    assert ("reasoning" in asked) == kept
+    assert asked["tool_calls"][0]["id"] == told["tool_call_id"]
+    assert len(told["tool_call_id"]) == length
 
 
 def test_the_model_of_an_earlier_answer_stays_with_us() -> None:
