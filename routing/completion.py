@@ -24,6 +24,7 @@ MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
 HIGHEST_TOKENS = 2**31 - 1
 EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal", "none")
 SERVICE_TIERS = ("auto", "default", "fast", "flex", "priority", "scale")
+ABOUT_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 TOOL_CHOICES = ("function", "allowed_tools")
 LONGEST_NAME = 128
 RESPONSE_FORMATS = ("text", "json_object", "json_schema")
@@ -162,10 +163,13 @@ def _parameters(request: dict[str, Any]) -> dict[str, Any]:
         for name, check in FORWARDED.items()
         if request.get(name) is not None
     }
+    if found.get("tools"):
+        return found
     choice = found.get("tool_choice", "auto")
-    if choice not in ("auto", "none") and not found.get("tools"):
+    if choice not in ("auto", "none"):
         fields.refuse("tool_choice", choice, "auto or none where no tools are sent")
-    return found
+    # Without tools they say nothing, and OpenAI refuses each of them.
+    return {name: value for name, value in found.items() if name not in ABOUT_TOOLS}
 
 
 def _optional_text(request: dict[str, Any], name: str, longest: int) -> str:

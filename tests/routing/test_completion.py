@@ -113,7 +113,6 @@ RIGHT: list[tuple[str, Any]] = [
     *[("stop", value) for value in ("\n", ["a"] * 4)],
     ("seed", -(2**63)),
     ("tools", [TOOL] * 128),
-    *[("tool_choice", value) for value in ("auto", "none")],
     ("response_format", SCHEMA),
     ("response_format", {"type": "json_schema", "json_schema": {"schema": None, "strict": None}}),
     ("reasoning", {"effort": "none", "max_tokens": 100}),
@@ -129,7 +128,15 @@ def test_a_good_value_is_forwarded_as_it_is(field: str, value: Any) -> None:
     assert completion.parameters == {field: value}
 
 
-@pytest.mark.parametrize("choice", ["required", NAMED, {"type": "allowed_tools"}])
+@pytest.mark.parametrize("choice", ["auto", "none"])
+@pytest.mark.parametrize("tools", [None, []])
+def test_what_is_said_of_no_tools_is_not_sent_on(choice: str, tools: Any) -> None:
+    completion = make_completion(tools=tools, tool_choice=choice, parallel_tool_calls=True)
+
+    assert completion.parameters == {}
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required", NAMED, {"type": "allowed_tools"}])
 def test_a_tool_is_asked_for_where_there_is_one(choice: Any) -> None:
     completion = make_completion(tools=[TOOL], tool_choice=choice)
 
