@@ -96,6 +96,13 @@ def test_a_provider_is_not_offered_parameters_that_it_ignores(loaded: None) -> N
     assert "response_format" not in endpoint.supported_parameters
 
 
+def test_google_is_asked_to_reason_by_the_name_that_it_knows(loaded: None) -> None:
+    endpoint = Endpoint.objects.get(upstream_model="gemini-3-flash-preview")
+
+    assert "reasoning_effort" in endpoint.supported_parameters
+    assert not {"reasoning", "include_reasoning"} & {*endpoint.supported_parameters}
+
+
 def test_a_name_that_its_provider_retired_is_loaded_switched_off(
     loaded: None, settings: Any
 ) -> None:
