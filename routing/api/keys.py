@@ -1,6 +1,6 @@
 """GET /api/v1/key: limits and usage of the key that asks."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,18 +23,17 @@ class KeyView(APIView):
 
 
 def key_entry(key: ApiKey) -> dict[str, Any]:
-    spent = Spend.objects.of_key(key.id).spent_by_kind(timezone.now())
+    now = timezone.now()
+    spent = Spend.objects.of_key(key.id).spent_by_kind(now)
     usage = {f"usage{suffix}": float(spent[kind]) for suffix, kind in USAGE.items()}
-    remaining = None
-    if key.limit is not None:
-        remaining = float(max(key.limit - spent[key.limit_reset or "total"], Decimal(0)))
+    budget = _budget(key, spent[key.limit_reset or "total"], now)
     return {
         "label": key.label,
         "name": key.name,
         "hash": key.digest,
         "disabled": key.disabled,
         "limit": None if key.limit is None else float(key.limit),
-        "limit_remaining": remaining,
+        "limit_remaining": budget and max(budget["remaining_usd"], 0.0),
         "limit_reset": key.limit_reset or None,
         "include_byok_in_limit": False,
         **usage,
@@ -47,9 +46,43 @@ def key_entry(key: ApiKey) -> dict[str, Any]:
         "updated_at": _iso(key.updated_at),
         "expires_at": _iso(key.expires_at),
         "creator_user_id": str(key.user_id),
+        "organization_id": None,
         "workspace_id": None,
-        "budgets": [],
+        "allowed_data_regions": ["global"],
+        # There are no free variants here.
+        "free_model_daily_requests": {"limit": 0, "used": 0, "remaining": 0},
+        "budgets": [budget] if budget else [],
+        "effective_budget": budget,
     }
+
+
+def _budget(key: ApiKey, spent: Decimal, now: datetime) -> dict[str, Any] | None:
+    """The key's own limit as the one budget that it has; a user's credit is told to nobody."""
+    if key.limit is None:
+        return None
+    return {
+        "scope": "key_limit",
+        "budget_id": None,
+        "guardrail_id": None,
+        "include_byok": False,
+        "limit_usd": float(key.limit),
+        "spend_usd": float(spent),
+        "remaining_usd": float(key.limit - spent),
+        "reset_interval": key.limit_reset or None,
+        "resets_at": _iso(_reset(key.limit_reset, now)),
+    }
+
+
+def _reset(kind: str, now: datetime) -> datetime | None:
+    """When the current period of a limit ends: at midnight UTC, weeks with Sunday."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    following_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    resets = {
+        "daily": today + timedelta(days=1),
+        "weekly": today + timedelta(days=7 - today.weekday()),
+        "monthly": following_month,
+    }
+    return resets.get(kind)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -12,7 +12,8 @@ KEYS = {"label", "limit", "limit_remaining", "limit_reset", "include_byok_in_lim
 KEYS |= {"usage_daily", "usage_weekly", "usage_monthly", "byok_usage", "byok_usage_daily"}
 KEYS |= {"byok_usage_weekly", "byok_usage_monthly", "is_free_tier", "is_management_key"}
 KEYS |= {"is_provisioning_key", "rate_limit", "expires_at", "creator_user_id", "budgets"}
-KEYS |= {"name", "disabled", "created_at", "workspace_id"}
+KEYS |= {"allowed_data_regions", "effective_budget", "free_model_daily_requests"}
+KEYS |= {"organization_id", "workspace_id"}
 
 
 def entry_of(client: Client, spent: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
@@ -28,12 +29,14 @@ def entry_of(client: Client, spent: dict[str, str] | None = None, **fields: Any)
     return response.json()["data"]
 
 
-def test_a_key_has_the_24_keys_of_the_strict_clients(client: Client, db: None) -> None:
+def test_a_key_has_what_the_strict_clients_insist_on(client: Client, db: None) -> None:
     entry = entry_of(client)
 
-    assert len(KEYS) == 24
+    assert len(KEYS) == 25
     assert entry.keys() >= KEYS
     assert entry["rate_limit"].keys() == {"requests", "interval", "note"}
+    assert entry["free_model_daily_requests"].keys() == {"limit", "used", "remaining"}
+    assert (entry["budgets"], entry["effective_budget"]) == ([], None)
 
 
 def test_a_new_key_without_a_limit_spent_nothing(client: Client, db: None) -> None:
@@ -94,3 +97,34 @@ def test_a_key_is_told_in_a_bounded_number_of_queries(
 
     with django_assert_max_num_queries(2):
         client.get("/api/v1/key", headers={"Authorization": f"Bearer {secret}"})
+
+
+@pytest.mark.parametrize(
+    ("reset", "resets_at"),
+    [
+        ("", None),
+        ("daily", "2026-12-31T00:00:00+00:00"),
+        ("weekly", "2027-01-04T00:00:00+00:00"),
+        ("monthly", "2027-01-01T00:00:00+00:00"),
+    ],
+)
+def test_the_limit_of_a_key_is_its_budget(
+    client: Client, db: None, time_machine: Any, reset: str, resets_at: str | None
+) -> None:
+    time_machine.move_to("2026-12-30T23:59:00Z", tick=False)
+
+    entry = entry_of(client, {reset or "total": "12.5"}, limit=Decimal(10), limit_reset=reset)
+
+    assert entry["budgets"] == [entry["effective_budget"]]
+    assert entry["effective_budget"] == {
+        "scope": "key_limit",
+        "budget_id": None,
+        "guardrail_id": None,
+        "include_byok": False,
+        "limit_usd": 10,
+        "spend_usd": 12.5,
+        "remaining_usd": -2.5,
+        "reset_interval": reset or None,
+        "resets_at": resets_at,
+    }
+    assert entry["limit_remaining"] == 0
