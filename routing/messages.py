@@ -79,6 +79,9 @@ def _sent(message: dict[str, Any], dropped: Collection[str]) -> dict[str, Any]:
     }
     if sent.get("content") is None and not _said_instead(sent):
         sent["content"] = ""
+    if "reasoning" in sent:
+        # Kimi refuses calls without it, and clients of OpenRouter know the other name alone.
+        sent.setdefault("reasoning_content", sent["reasoning"])
     if calls := message.get("tool_calls"):
         sent["tool_calls"] = [_sent_call(call) for call in calls]
     if isinstance(content := message.get("content"), list):

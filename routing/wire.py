@@ -249,6 +249,9 @@ def _answer_choice(choice: dict[str, Any], finish_reason: str) -> dict[str, Any]
 
 def _choice(choice: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
     native = choice.get("finish_reason")
+    if part.get("reasoning_content") and not part.get("reasoning"):
+        # As DeepSeek calls it and those after it; clients of OpenRouter read the other name alone.
+        part = part | {"reasoning": part["reasoning_content"]}
     return {
         "index": 0,
         "logprobs": None,
@@ -285,7 +288,8 @@ def spoken_bytes(part: dict[str, Any]) -> int:
     size = 0
     for name, value in part.items():
         if name in SPOKEN and isinstance(value, str):
-            size += _bytes_of(value)
+            is_twice = name == "reasoning_content" and part.get("reasoning")
+            size += 0 if is_twice else _bytes_of(value)
     calls = part.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
         function = call.get("function") if isinstance(call, dict) else None

@@ -1,10 +1,13 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from activity.models import Generation, Spend
 from tests.conftest import Api, FakeProvider, chunk, events_of, in_db, usage_chunk
 from tests.factories import make_offer
 from tests.routing.splits import LONG, make_split
+from tests.routing.stories import offer, row_of
 
 
 async def test_answers_and_logs_a_completion(api: Api) -> None:
@@ -35,6 +38,25 @@ async def test_streams_with_usage_once_before_the_end(api: Api, provider: FakePr
     assert [("usage" in event) for event in events[:-1]] == [False, False, False, True]
     assert events[-1] == "[DONE]"
     assert {event["model"] for event in events[:-1]} == {"a/one"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_reasoning_goes_by_the_name_that_clients_read(
+    api: Api, provider: FakeProvider, stream: bool
+) -> None:
+    await offer(api, {})
+    said = {"content": "Hi", "reasoning_content": "Hmm"}
+    choice = {"index": 0, "finish_reason": "stop"}
+    whole = {"json": {"choices": [choice | {"message": said}]}}
+    streamed = {"events": [{"choices": [choice | {"delta": said}]}, "[DONE]"]}
+    provider.reply(**streamed if stream else whole)
+
+    response = await api.complete("Hello", stream=stream)
+
+    answer = events_of(response)[0] if stream else response.json()
+    part = answer["choices"][0]["delta" if stream else "message"]
+    assert part["reasoning"] == part["reasoning_content"] == "Hmm"
+    assert (await row_of(response)).completion_tokens == 2
 
 
 async def test_text_is_byte_equal_however_the_stream_was_cut(
