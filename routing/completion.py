@@ -17,7 +17,8 @@ LONGEST_MODEL = 200
 MOST_MODELS = 32
 LONGEST_SESSION = 256
 SESSION_HEADERS = ("x-session-id", "x-session-affinity")
-METADATA_HEADER = "x-openrouter-metadata"
+# The second is its older name, which older SDKs still send.
+METADATA_HEADERS = ("x-openrouter-metadata", "x-openrouter-experimental-metadata")
 MOST_TOOLS = 128
 LARGEST_SCHEMA_BYTES = 1024 * 1024
 MOST_METADATA, LONGEST_METADATA_KEY, LONGEST_METADATA = 16, 64, 512
@@ -98,7 +99,7 @@ def parse(body: bytes, headers: Mapping[str, str]) -> Completion:
         session=_session(request, headers, checked),
         end_user=_optional_text(request, "user", 256),
         prompt_bytes=len(body),
-        metadata=headers.get(METADATA_HEADER, "").lower() == "enabled",
+        metadata=any(headers.get(name, "").lower() == "enabled" for name in METADATA_HEADERS),
     )
 
 

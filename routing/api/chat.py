@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 from routing.api.app import APP_HEADERS, app_name
 from routing.apiview import AsyncAPIView
-from routing.completion import METADATA_HEADER, SESSION_HEADERS, parse
+from routing.completion import METADATA_HEADERS, SESSION_HEADERS, parse
 from routing.decision import decide
 from routing.relay import Exchange
 from routing.streaming import EventStreamResponse
@@ -15,7 +15,7 @@ from routing.streaming import EventStreamResponse
 # build a mapping of all there are.
 HEADERS = {
     f"HTTP_{name.upper().replace('-', '_')}": name
-    for name in (*SESSION_HEADERS, METADATA_HEADER, *APP_HEADERS)
+    for name in (*SESSION_HEADERS, *METADATA_HEADERS, *APP_HEADERS)
 }
 
 

@@ -164,14 +164,15 @@ async def test_an_error_in_a_stream_tells_how_far_the_request_came(
     assert "openrouter_metadata" not in unasked
 
 
+@pytest.mark.parametrize("name", ["X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"])
 async def test_an_answer_tells_of_each_attempt_to_who_asks(
-    api: Api, provider: FakeProvider
+    api: Api, provider: FakeProvider, name: str
 ) -> None:
     await offer(api, {"slug": "a/one", "provider": "down"}, {"slug": "b/two"})
     provider.fail("down", httpx.ConnectError("no"))
     body = {"model": "a/one", "models": ["b/two"], "messages": HELLO}
 
-    response = await api.post(body, **{"X-OpenRouter-Metadata": "enabled"})
+    response = await api.post(body, **{name: "enabled"})
 
     metadata = response.json()["openrouter_metadata"]
     assert metadata["attempt"] == 2
