@@ -27,6 +27,7 @@ SAID_INSTEAD = {
     "tool_calls": list,
 }
 REASONING = ("reasoning", "reasoning_content", "reasoning_details")
+MARK = "cache_control"
 NO_ARGUMENTS = "{}"
 SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 AUDIO_FORMATS = ("wav", "mp3", "aiff", "aac", "ogg", "flac", "m4a", "pcm16", "pcm24")
@@ -52,16 +53,16 @@ def check(messages: Any) -> list[dict[str, Any]]:
 
 
 def upstream(
-    messages: list[dict[str, Any]], *, reads_reasoning: bool = True, short_ids: bool = False
+    messages: list[dict[str, Any]], *, unread: Collection[str] = (), short_ids: bool = False
 ) -> list[dict[str, Any]]:
     """The messages without our own extension, the `model` of an assistant message.
 
     Calls get what their clients may leave out and providers ask for: a type, and arguments.
     Images go by the type that providers know. SDKs send null, or an empty list of calls, for what
     their answers did not have, which some providers refuse; only as content null says something.
-    Reasoning that another model wrote goes to nobody who refuses it, as Mistral does.
+    What the endpoint does not read, such as reasoning of another model, it may refuse as well.
     """
-    dropped = {"model"} if reads_reasoning else {"model", *REASONING}
+    dropped = {"model", *unread}
     sent = [_sent(message, dropped) if _is_odd(message) else message for message in messages]
     return [_with_short_ids(message) for message in sent] if short_ids else sent
 
@@ -85,8 +86,15 @@ def _sent(message: dict[str, Any], dropped: Collection[str]) -> dict[str, Any]:
     if calls := message.get("tool_calls"):
         sent["tool_calls"] = [_sent_call(call) for call in calls]
     if isinstance(content := message.get("content"), list):
-        sent["content"] = [_sent_part(part) for part in content]
+        sent["content"] = [_sent_part(without_marks(part, dropped)) for part in content]
     return sent
+
+
+def without_marks(value: dict[str, Any], unread: Collection[str]) -> dict[str, Any]:
+    """A part, or a tool, without the mark of what to cache, where that is not read."""
+    if MARK not in value or MARK not in unread:
+        return value
+    return {name: one for name, one in value.items() if name != MARK}
 
 
 def _sent_part(part: dict[str, Any]) -> dict[str, Any]:

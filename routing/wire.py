@@ -82,18 +82,21 @@ def request_body(
     A parameter that the endpoint does not support is left out, as the API documents.
     """
     supported = offer.supported_parameters
+    unread = _unread(offer)
     body: dict[str, Any] = {
         "model": offer.upstream_model,
         "messages": messages.upstream(
-            completion.messages,
-            reads_reasoning="reasoning" in supported,
-            short_ids=offer.model.startswith("mistralai/"),
+            completion.messages, unread=unread, short_ids=offer.model.startswith("mistralai/")
         ),
         "stream": completion.stream,
     }
     for name, value in completion.parameters.items():
         if name in ALWAYS or any(listed in supported for listed in LISTED_AS.get(name, (name,))):
             body[name] = value
+    if messages.MARK in unread:
+        body.pop(messages.MARK, None)
+    if "tools" in body:
+        body["tools"] = [messages.without_marks(tool, unread) for tool in body["tools"]]
     if "structured_outputs" in supported and "response_format" in completion.parameters:
         body["response_format"] = completion.parameters["response_format"]
     if completion.stream:
@@ -104,6 +107,13 @@ def request_body(
     if end_user:
         body["user"] = end_user
     return orjson.dumps(_with_known_reasoning(body, supported))
+
+
+def _unread(offer: Offer) -> tuple[str, ...]:
+    """What an endpoint does not read in a history, and may refuse."""
+    reasoning = () if "reasoning" in offer.supported_parameters else messages.REASONING
+    # Who charges nothing for writing into a cache decides alone what is cached.
+    return reasoning if offer.rates.cache_write is not None else (*reasoning, messages.MARK)
 
 
 def _with_known_reasoning(body: dict[str, Any], supported: frozenset[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 
 from routing import messages, wire
 from routing.errors import ApiError
-from tests.routing.values import make_completion, make_offer
+from tests.routing.values import make_completion, make_offer, make_rates
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 TEXT, PDF = "data:text/plain", "data:application/pdf;base64,"
@@ -298,7 +298,7 @@ def test_reasoning_goes_to_nobody_who_refuses_it(thought: dict[str, Any]) -> Non
     message = {"role": "assistant", "content": None}
 
     [kept] = messages.upstream([message | thought])
-    [dropped] = messages.upstream([message | thought], reads_reasoning=False)
+    [dropped] = messages.upstream([message | thought], unread=messages.REASONING)
 
     assert kept.items() >= (message | thought).items()
     assert dropped == {"role": "assistant", "content": ""}
@@ -308,6 +308,28 @@ def test_reasoning_is_sent_by_both_of_its_names() -> None:
     [sent] = messages.upstream([{"role": "assistant", "content": "Hi", "reasoning": "Hm"}])
 
     assert sent["reasoning_content"] == sent["reasoning"] == "Hm"
+
+
+MARKED = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize(("cache_write", "is_sent"), [(None, False), ("0.000001", True)])
+def test_marks_of_what_to_cache_go_where_writing_has_a_price(
+    cache_write: str | None, is_sent: bool
+) -> None:
+    rates = make_rates(cache_write=cache_write)
+    offer = make_offer(rates=rates)
+    tool = {"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}
+    completion = make_completion(
+        messages=[{"role": "user", "content": [MARKED]}],
+        tools=[tool],
+        cache_control={"type": "ephemeral"},
+    )
+
+    body = orjson.loads(wire.request_body(completion, offer, None, ""))
+
+    places = (body, body["tools"][0], body["messages"][0]["content"][0])
+    assert [("cache_control" in place) for place in places] == [is_sent] * 3
 
 
 def test_ids_of_calls_are_shortened_alike_on_both_sides() -> None:
