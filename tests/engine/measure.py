@@ -1,6 +1,6 @@
-"""Prints the tables of routing/engine/FIGURES.md: python -m tests.engine.measure [SECTION ...]
+"""Prints tables of the engine's README and FIGURES: python -m tests.engine.measure [NAME ...]
 
-Sections: prices dial picks stability steering cpu; all but prices if none is named. Spend and
+Names: prices dial picks stability steering cpu; all but prices if none is named. Spend and
 quality are this engine's own predictions over tests/engine/prompts.py, at the prices of
 candidates.py. CPU is this process's own time, not the clock's, but a busy machine still slows it
 by what it takes of caches: the lowest of several rounds is shown.
