@@ -51,12 +51,19 @@ def version(row: AutoRouterSettings) -> str:
 
 
 def save(user: Any, seen_version: str, values: Mapping[str, Any]) -> bool:
-    """Save if the row is still the one that was seen; false if it has changed since."""
+    """Save if the row is still the one that was seen; false if it has other values since.
+
+    A double click sends a form twice: its second one finds what it would save.
+    """
     if not seen_version:
-        _, created = AutoRouterSettings.objects.get_or_create(user=user, defaults=values)
-        return created
-    seen = AutoRouterSettings.objects.filter(user=user, updated_at=_moment(seen_version))
-    return bool(seen.update(**values, updated_at=timezone.now()))
+        row, created = AutoRouterSettings.objects.get_or_create(user=user, defaults=values)
+        return created or _holds(row, values)
+    own = AutoRouterSettings.objects.filter(user=user)
+    changes = {**values, "updated_at": timezone.now()}
+    if own.filter(updated_at=_moment(seen_version)).update(**changes):
+        return True
+    row = own.first()
+    return row is not None and _holds(row, values)
 
 
 def preview(allowed: Sequence[str], excluded: Sequence[str]) -> Preview:
@@ -81,6 +88,10 @@ def _match(slug: str, let_in: Mapping[str, set[str]], kept_out: Mapping[str, set
     excluded_by = [pattern for pattern, slugs in kept_out.items() if slug in slugs]
     kept = bool(allowed_by or not let_in) and not excluded_by
     return Match(slug, kept, allowed_by, excluded_by)
+
+
+def _holds(row: AutoRouterSettings, values: Mapping[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in values.items())
 
 
 def _moment(text: str) -> Any:

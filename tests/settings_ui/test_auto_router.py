@@ -130,6 +130,20 @@ def test_a_slower_tab_is_warned_and_may_save_again(browser):
     assert AutoRouterSettings.objects.get().cost_quality_tradeoff == 9
 
 
+@pytest.mark.parametrize("tradeoff", ["1", "2"])
+def test_a_form_sent_twice_is_no_conflict(browser, tradeoff):
+    save(browser, cost_quality_tradeoff="1")
+    seen = browser.get(PAGE).context["version"]
+    form = {"version": seen, "cost_quality_tradeoff": tradeoff}
+    save(browser, **form)
+
+    assert save(browser, **form).url == PAGE
+
+
+def test_the_first_form_sent_twice_is_no_conflict(browser):
+    assert [save(browser).url, save(browser).url] == [PAGE, PAGE]
+
+
 @pytest.mark.parametrize("version", ["", "nonsense", "2026-13-99T00:00:00", "2026-01-01T00:00:00"])
 def test_a_version_that_is_not_the_row_saves_nothing(browser, version):
     save(browser, cost_quality_tradeoff="1")
