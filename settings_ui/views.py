@@ -20,6 +20,11 @@ from settings_ui.keys import with_use
 PLUGINS = {"section": "settings", "page": "plugins"}
 KEYS = {"section": "settings", "page": "keys"}
 
+SENT_BEFORE = (
+    "That form was sent before, so no second key was made. If you have not copied the key that it "
+    "made, delete that one and create another."
+)
+
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -122,7 +127,7 @@ def new_key(request: HttpRequest) -> HttpResponse:
 def _created_key(request: HttpRequest, form: ApiKeyForm) -> HttpResponse:
     """The only page that ever shows the key: it is in no URL, message or session."""
     if not one_time.redeem(request.session, request.POST.get("form_token", "")):
-        messages.error(request, "That form was sent before, so no second key was made.")
+        messages.error(request, SENT_BEFORE)
         return redirect("keys")
     key, secret = create_key(request.user, **form.values())
     context = {

@@ -275,3 +275,14 @@ def test_the_keyboard_alone_is_enough_to_reach_a_request(open_page, generation):
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="Why this model")).to_be_visible()
+
+
+def test_a_double_click_sends_a_form_once(signed_in):
+    page = signed_in()
+    page.goto("/settings/keys/new")
+    send = "() => new SubmitEvent('submit', { bubbles: true, cancelable: true })"
+    form = page.locator("main form")
+
+    goes = form.evaluate(f"(form) => [1, 2].map(() => form.dispatchEvent(({send})()))")
+
+    assert goes == [True, False]
