@@ -57,7 +57,11 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    http_method_names = ["post"]
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Whoever typed the address stays signed in: a link elsewhere could name it too."""
+        return redirect("activity")
 
 
 class ChangePassword(PasswordChangeView):

@@ -1,7 +1,6 @@
 """The settings pages: plugins, the Auto Router's defaults, API keys."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -15,6 +14,7 @@ from routing.models import ApiKey, AutoRouterSettings
 from settings_ui import auto_router, one_time
 from settings_ui.forms import ApiKeyForm, AutoRouterForm
 from settings_ui.keys import with_use
+from settings_ui.signed_in import signed_in
 
 # Where the navigation stands.
 PLUGINS = {"section": "settings", "page": "plugins"}
@@ -28,7 +28,7 @@ SENT_BEFORE = (
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
-@login_required
+@signed_in
 @require_safe
 def plugins(request: HttpRequest) -> HttpResponse:
     row = auto_router.load(request.user)
@@ -36,7 +36,7 @@ def plugins(request: HttpRequest) -> HttpResponse:
     return render(request, "settings_ui/plugins.html", {**PLUGINS, "row": row, "words": words})
 
 
-@login_required
+@signed_in
 @page
 def auto_router_settings(request: HttpRequest) -> HttpResponse:
     row = auto_router.load(request.user)
@@ -82,14 +82,14 @@ def _auto_router_page(
 @require_POST
 def auto_router_preview(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
-        # htmx leaves the page as it is; a redirect would put the sign-in form into the preview.
-        return HttpResponse(status=401)
+        # A redirect would put the sign-in form into the preview.
+        return render(request, "settings_ui/_preview_signed_out.html", status=401)
     texts = (request.POST.get(name, "") for name in ("allowed_models", "excluded_models"))
     preview = auto_router.preview(*map(normalise, texts))
     return render(request, "settings_ui/_preview_live.html", {"preview": preview})
 
 
-@login_required
+@signed_in
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
     page = paging.page_of(request, ApiKey.objects.owned_by(request.user))
@@ -106,7 +106,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     return render(request, "settings_ui/keys.html", context)
 
 
-@login_required
+@signed_in
 @page
 def new_key(request: HttpRequest) -> HttpResponse:
     form = ApiKeyForm(request.POST or None)
@@ -139,7 +139,7 @@ def _created_key(request: HttpRequest, form: ApiKeyForm) -> HttpResponse:
     return render(request, "settings_ui/key_created.html", context)
 
 
-@login_required
+@signed_in
 @page
 def edit_key(request: HttpRequest, key_id: int) -> HttpResponse:
     key = _own_key(request, key_id)
@@ -151,17 +151,19 @@ def edit_key(request: HttpRequest, key_id: int) -> HttpResponse:
     return render(request, "settings_ui/key_form.html", {**KEYS, "form": form, "key": key})
 
 
-@login_required
-@require_POST
+@signed_in
+@page
 def switch_key(request: HttpRequest, key_id: int, *, disabled: bool) -> HttpResponse:
+    """Change on POST; any other way here, such as signing in again, only leads to the list."""
     key = _own_key(request, key_id)
-    _change(request, key_id, disabled=disabled)
-    state = "disabled: requests with it are refused" if disabled else "enabled"
-    messages.success(request, f"{key.name} is {state}.")
+    if request.method == "POST":
+        _change(request, key_id, disabled=disabled)
+        state = "disabled: requests with it are refused" if disabled else "enabled"
+        messages.success(request, f"{key.name} is {state}.")
     return redirect("keys")
 
 
-@login_required
+@signed_in
 @page
 def delete_key(request: HttpRequest, key_id: int) -> HttpResponse:
     key = _own_key(request, key_id)

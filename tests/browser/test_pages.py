@@ -286,3 +286,14 @@ def test_a_double_click_sends_a_form_once(signed_in):
     goes = form.evaluate(f"(form) => [1, 2].map(() => form.dispatchEvent(({send})()))")
 
     assert goes == [True, False]
+
+
+def test_the_preview_says_that_one_was_signed_out(signed_in):
+    page = signed_in()
+    page.goto(AUTO_ROUTER)
+    page.context.clear_cookies(name="sessionid")
+
+    page.get_by_label("Allowed models").fill("openai/*")
+
+    expect(page.locator("#preview")).to_contain_text("You were signed out")
+    expect(page.locator("#preview-count")).not_to_contain_text("Matches")

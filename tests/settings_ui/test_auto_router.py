@@ -144,6 +144,13 @@ def test_the_first_form_sent_twice_is_no_conflict(browser):
     assert [save(browser).url, save(browser).url] == [PAGE, PAGE]
 
 
+def test_who_was_signed_out_meanwhile_is_told_that_nothing_changed(client, db):
+    page = client.post(PAGE, values(), follow=True).content.decode()
+
+    assert "You were signed out, so nothing was changed" in page
+    assert "Sign in" in page
+
+
 @pytest.mark.parametrize("version", ["", "nonsense", "2026-13-99T00:00:00", "2026-01-01T00:00:00"])
 def test_a_version_that_is_not_the_row_saves_nothing(browser, version):
     save(browser, cost_quality_tradeoff="1")
@@ -196,10 +203,12 @@ def test_preview_says_what_is_wrong_with_a_pattern(browser, pool, patterns):
     assert b"<script>alert" not in response.content
 
 
-def test_preview_tells_a_stranger_nothing(client, pool):
+def test_preview_tells_a_stranger_nothing_but_that_they_are_signed_out(client, pool):
     response = client.post(PREVIEW, {"allowed_models": "*"})
 
-    assert (response.status_code, response.content) == (401, b"")
+    assert response.status_code == 401
+    assert "You were signed out" in response.content.decode()
+    assert "claude" not in response.content.decode()
 
 
 def test_plugins_lists_the_auto_router_with_its_state(browser):

@@ -301,9 +301,20 @@ def test_signed_out_is_sent_to_sign_in(client, path):
     assert client.get(path).url.startswith("/sign-in?next=")
 
 
-@pytest.mark.parametrize("path", [f"{KEYS}/1/disable", f"{KEYS}/1/enable"])
-def test_switches_take_a_post(browser, path):
-    assert browser.get(path).status_code == 405
+@pytest.mark.parametrize("action", ["/disable", "/enable"])
+def test_the_address_of_a_switch_leads_to_the_list_and_changes_nothing(browser, user, action):
+    key = make_key(user, disabled=action == "/enable")
+
+    assert browser.get(f"{KEYS}/{key.pk}{action}").url == KEYS
+    assert ApiKey.objects.get().disabled == key.disabled
+
+
+@pytest.mark.parametrize("path", [NEW, f"{KEYS}/1", f"{KEYS}/1/disable", f"{KEYS}/1/delete"])
+def test_who_was_signed_out_meanwhile_is_told_that_nothing_changed(client, db, path):
+    page = client.post(path, {"name": "Laptop"}, follow=True).content.decode()
+
+    assert "You were signed out, so nothing was changed" in page
+    assert "Sign in" in page
 
 
 @pytest.mark.parametrize("action", ["", "/disable", "/enable", "/delete"])
