@@ -338,6 +338,41 @@ def test_detail_lists_the_attempts(browser, user):
     assert "Prompts and answers are not stored" in page
 
 
+@pytest.mark.parametrize(
+    ("code", "error_type", "said"),
+    [
+        (502, "provider_unavailable", "The provider failed or sent no usable answer."),
+        (504, "timeout", "The provider, or the upload of the request, took too long."),
+        (None, "client_left", "Your program hung up before the answer was complete."),
+        (None, "interrupted", "This server stopped or lost its connections while it answered."),
+        (418, "of_another_time", "of_another_time"),
+    ],
+)
+def test_an_error_is_told_in_words(browser, user, code, error_type, said):
+    row = make_generation(user, status="failed", error_code=code, error_type=error_type)
+
+    page = browser.get(f"/activity/{row.pk}").content.decode()
+
+    assert error_type in page
+    assert said in page
+
+
+def test_a_refusal_is_told_in_words(browser, user):
+    make_generation(user)
+    Rejection.objects.create(
+        day=timezone.now().date(),
+        key_id=1,
+        user_id=user.pk,
+        code=402,
+        error_type="payment_required",
+        count=1,
+    )
+
+    page = browser.get("/activity").content.decode()
+
+    assert "The credit granted is spent, or held by requests under way." in page
+
+
 def test_detail_leads_to_its_own_neighbours_only(browser, user):
     moment = timezone.now()
     older, row, newer = (
