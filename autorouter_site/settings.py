@@ -108,6 +108,7 @@ LOGOUT_REDIRECT_URL = "sign-in"
 
 USE_I18N = False
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "autorouter_site.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"

@@ -247,6 +247,13 @@ def test_edits_a_key(browser, user):
     assert key.updated_at is not None
 
 
+def test_an_old_use_is_shown_with_its_year(browser, user):
+    key, moment = make_key(user), datetime(2025, 11, 7, 14, 29, 2, tzinfo=UTC)
+    Spend.objects.create(owner=f"key:{key.pk}", period="total", updated_at=moment)
+
+    assert "7 Nov 2025 14:29:02" in browser.get(KEYS).content.decode()
+
+
 def test_an_untouched_day_keeps_the_exact_time_of_expiry(browser, user):
     moment = datetime(2026, 1, 5, 17, 30, tzinfo=UTC)
     key = make_key(user, expires_at=moment)

@@ -172,3 +172,13 @@ def test_newest_errors_are_found_by_their_own_index(db: None, admin_user: Any) -
 
     assert "generation_errors" in plan
     assert "Sort" not in plan
+
+
+def test_the_admin_tells_moments_to_the_second_and_in_utc(
+    admin_client: Client, admin_user: Any
+) -> None:
+    make_generation(admin_user, 1, created_at=NOON + timedelta(seconds=28))
+
+    page = admin_client.get("/admin/activity/generation/").content.decode()
+
+    assert "2026-11-21 12:00:28 UTC" in page
