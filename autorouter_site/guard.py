@@ -26,6 +26,8 @@ SINGLE = frozenset(
 MOST_BODY_BYTES = 2 * 1024 * 1024
 # Nobody proved to be anyone yet, so nobody gets longer.
 BODY_SECONDS = 30.0
+# The longest name that DNS knows, and a port.
+LONGEST_HOST = 260
 DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -122,7 +124,7 @@ def _in_headers(scope: dict[str, Any], *, lean: bool) -> errors.ApiError | None:
         )
     host = found.get(b"host", b"")
     if scope["path"] not in PROBES and not _is_ours(host, tuple(settings.ALLOWED_HOSTS)):
-        return errors.InvalidRequest("The Host header does not name this server.")
+        return _not_ours(host)
     if found.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         return errors.InvalidRequest("Transfer-Encoding must be chunked.")
     length = found.get(b"content-length", b"")
@@ -136,3 +138,11 @@ def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
     """Whether Django would take the host for one of this server's names."""
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, allowed)
+
+
+def _not_ours(host: bytes) -> errors.InvalidRequest:
+    named = f'"{host.decode("latin-1")[:LONGEST_HOST]}"' if host else "an empty name"
+    return errors.InvalidRequest(
+        f"The Host header does not name this server but {named}. If that is a name of it, its "
+        "operator must list it in AUTOROUTER_HOSTS."
+    )

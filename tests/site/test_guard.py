@@ -161,3 +161,14 @@ async def test_who_leaves_after_the_body_is_told_nothing() -> None:
     kinds, status = await read(piece(5, more=False), {"type": "http.disconnect"})
 
     assert (kinds, status) == (["http.request", "http.disconnect"], 0)
+
+
+async def test_a_name_that_is_not_ours_is_said_with_what_lets_it_in() -> None:
+    sent = Sent()
+
+    await guard.refuse(make_scope(headers=[(b"host", b"router.lan:8000")]), sent.send, lean=False)
+
+    status, body = sent.answer()
+    assert status == 400
+    assert '"router.lan:8000"' in body["error"]["message"]
+    assert "AUTOROUTER_HOSTS" in body["error"]["message"]
