@@ -297,3 +297,22 @@ def test_the_preview_says_that_one_was_signed_out(signed_in):
 
     expect(page.locator("#preview")).to_contain_text("You were signed out")
     expect(page.locator("#preview-count")).not_to_contain_text("Matches")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_link_of_a_request_is_large_enough_to_tap(signed_in, generation, width):
+    page = signed_in(viewport={"width": width, "height": 800})
+
+    link = page.get_by_role("link", name=generation.routed_model).first
+
+    assert link.bounding_box()["height"] >= 24
+
+
+def test_forced_colours_show_where_one_is(signed_in):
+    page = signed_in(forced_colors="active")
+    line = "(one) => getComputedStyle(one).textDecorationLine"
+
+    current = page.get_by_role("link", name="Activity", exact=True)
+    other = page.get_by_role("link", name="Settings", exact=True)
+
+    assert current.evaluate(line) != other.evaluate(line)
