@@ -21,7 +21,7 @@ class ReadOnly:
         return False
 
 
-class AttemptInline(ReadOnly, admin.TabularInline):
+class AttemptInline(ReadOnly, admin.StackedInline):
     model = Attempt
     verbose_name_plural = "attempts: one upstream call each"
 

@@ -32,7 +32,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 def generation(transactional_db) -> Generation:
     """One request of ada, who has a key, settings and a pool of models; grace has nothing yet."""
     make_user(username="grace")
-    user = make_user(username="ada", is_staff=True)
+    user = make_user(username="ada", is_staff=True, is_superuser=True)
     key = make_key(user, limit=Decimal(5), limit_reset="monthly")
     make_model("anthropic/claude-haiku-4.5")
     make_model("openai/gpt-5")

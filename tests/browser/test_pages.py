@@ -316,3 +316,12 @@ def test_forced_colours_show_where_one_is(signed_in):
     other = page.get_by_role("link", name="Settings", exact=True)
 
     assert current.evaluate(line) != other.evaluate(line)
+
+
+def test_a_request_in_the_admin_fits(signed_in, generation):
+    page = signed_in(viewport={"width": 1280, "height": 800})
+
+    page.goto(f"/admin/activity/generation/{generation.pk}/change/")
+
+    expect(page.get_by_role("heading", name="attempts")).to_be_visible()
+    assert page.evaluate(OVERFLOW) == 0
