@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -14,14 +15,16 @@ class Journal:
 
     def __init__(self, folder: Path, worker: int) -> None:
         self.path = folder / f"{worker}.jsonl"
+        # Threads write to it, and who takes half a line back must not take another's along.
+        self._turn = Lock()
 
     def append(self, settlement: dict[str, Any]) -> None:
         """Keep a settlement; when this returns it survives a power cut. Raises OSError."""
-        _append(self.path, settlement)
+        self._append(self.path, settlement)
 
     def reject(self, settlement: dict[str, Any]) -> None:
         """Put aside what the database refuses, for a person to look at. Raises OSError."""
-        _append(self.path.with_suffix(".rejected"), settlement)
+        self._append(self.path.with_suffix(".rejected"), settlement)
 
     def clear(self) -> None:
         """Forget everything: the database has it."""
@@ -33,23 +36,27 @@ class Journal:
             return []
         return list(_whole_lines(self.path.read_bytes()))
 
+    def _append(self, path: Path, settlement: dict[str, Any]) -> None:
+        """Add a line, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        line = orjson.dumps(settlement) + b"\n"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            with self._turn:
+                _write_whole(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if is_new:
+            _keep_name(path.parent)
 
-def _append(path: Path, settlement: dict[str, Any]) -> None:
-    """Add a line, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    line = orjson.dumps(settlement) + b"\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        before = os.fstat(descriptor).st_size
-        if os.write(descriptor, line) < len(line):
-            os.ftruncate(descriptor, before)
-            raise OSError(errno.ENOSPC, "no space left for the journal")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if is_new:
-        _keep_name(path.parent)
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    before = os.fstat(descriptor).st_size
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, before)
+        raise OSError(errno.ENOSPC, "no space left for the journal")
 
 
 def _keep_name(folder: Path) -> None:

@@ -39,6 +39,33 @@ except OSError:
     print("refused")
 journal.append({"id": "gen-3"})
 """
+# Settlements that come at once, as when the database goes, and a disk that takes some of them.
+CROWDED_DISK = """
+import resource, sys, threading
+from pathlib import Path
+from activity.journal import Journal
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+
+def keep(journal, number, together, kept):
+    together.wait()
+    try:
+        journal.append({"id": number, "text": "x" * (100 + 37 * number)})
+    except OSError:
+        return
+    kept.add(number)
+
+for turn in range(20):
+    journal, together, kept = Journal(Path(sys.argv[1]), turn), threading.Barrier(16), set()
+    threads = [
+        threading.Thread(target=keep, args=(journal, number, together, kept))
+        for number in range(16)
+    ]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(kept) < 16
+    print(*(kept - {line["id"] for line in journal.read()}), end="")
+"""
 
 
 @pytest.fixture
@@ -216,3 +243,11 @@ def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path) -> None:
 
     assert done.stdout == "refused\n"
     assert [line["id"] for line in Journal(tmp_path, 7).read()] == ["gen-1", "gen-3"]
+
+
+def test_a_settlement_that_the_disk_refuses_takes_no_other_with_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CROWDED_DISK, str(tmp_path)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
