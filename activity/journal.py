@@ -32,9 +32,11 @@ class Journal:
 
     def read(self) -> list[dict[str, Any]]:
         """The settlements, oldest first; a last line that a crash cut off is left out."""
-        if not self.path.exists():
+        try:
+            return list(_whole_lines(self.path.read_bytes()))
+        except FileNotFoundError:
+            # Another process may have replayed it just now.
             return []
-        return list(_whole_lines(self.path.read_bytes()))
 
     def _append(self, path: Path, settlement: dict[str, Any]) -> None:
         """Add a line, whole or not at all."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 
 from activity import journal, ledger
 from activity.models import Generation
@@ -41,27 +41,35 @@ def reap(
         if wait(silence_seconds):
             return 0
         suspects = _free(suspects) if _database_up_for(silence_seconds) else set()
-    for worker in suspects:
-        replay(journal.Journal(journal_folder(), worker))
-    ended = _interrupt(Generation.objects.open_of(suspects).ids(MOST_ROWS))
+    replayed = [worker for worker in suspects if _is_replayed(worker)]
+    ended = _interrupt(Generation.objects.open_of(replayed).ids(MOST_ROWS))
     ended += _interrupt(Generation.objects.overdue().ids(MOST_ROWS))
     if ended:
         logger.warning("%d generations of ended processes are now interrupted", ended)
     return ended
 
 
+def _is_replayed(worker: int) -> bool:
+    """Replay a worker's journal; one that cannot be keeps its rows open and holds up no other."""
+    left = journal.Journal(journal_folder(), worker)
+    try:
+        replay(left)
+    except (OSError, DatabaseError) as error:
+        logger.error("The journal %s could not be replayed", left.path, exc_info=error)
+        return False
+    return True
+
+
 def replay(left: journal.Journal) -> None:
     """Settle what a journal holds and delete it; rows already final stay as they are.
 
-    A line that the database refuses is put aside, so that it holds up nothing else; so is one
-    whose row is missing, as after a restore of an older copy.
+    A line that the database refuses for what it says is put aside, so that it holds up nothing
+    else; so is one whose row is missing, as after a restore of an older copy.
     """
     for line in left.read():
         try:
             is_known = _settle(line)
-        except OperationalError:
-            raise
-        except (DatabaseError, KeyError) as error:
+        except (DataError, IntegrityError, KeyError) as error:
             logger.error("A journaled settlement is put aside", exc_info=error)
             left.reject(line)
         else:

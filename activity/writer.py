@@ -36,7 +36,9 @@ COUNT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 0.5
 
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+# One that became a standby takes no row on this connection, and says nothing of the row.
+READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, READ_ONLY, OSError)
 
 BEGIN: Query = ("BEGIN", ())
 COMMIT: Query = ("COMMIT", ())
@@ -259,7 +261,14 @@ class Writer:
         if entry.row["id"] in self._journaled:
             self._journaled.discard(entry.row["id"])
             if not self._journaled:
-                self.journal.clear()
+                self._clear_journal()
+
+    def _clear_journal(self) -> None:
+        try:
+            self.journal.clear()
+        except OSError as error:
+            # All of it is settled; whoever sends it once more changes nothing.
+            logger.error("The journal cannot be deleted: %s", error.strerror)
 
     async def _commit(self, entries: list[Entry]) -> list[tuple[Entry, Any]]:
         """One transaction, tried again where another one was in its way."""

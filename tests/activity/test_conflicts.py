@@ -3,13 +3,14 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from django.db import connection
 
 from activity import reaper
 from activity.journal import Journal
@@ -89,6 +90,15 @@ def rows(async_db: None) -> Iterator[Rows]:
     rows.close()
 
 
+@pytest.fixture
+def new_connections(transactional_db: None) -> Iterator[Callable[[str], None]]:
+    """Says what connections that are made from now on may do: as on a standby, "read only"."""
+    change = f"ALTER DATABASE {connection.settings_dict['NAME']} SET "
+    execute = connection.cursor().execute
+    yield lambda mode: execute(f"{change} default_transaction_read_only = {mode == 'read only'}")
+    execute(f"{change} default_transaction_read_only = off")
+
+
 def limited(key: int) -> dict[str, Any]:
     return {"key_id": key, "budgets": ((f"key:{key}", "total", Decimal(1)),)}
 
@@ -96,6 +106,22 @@ def limited(key: int) -> dict[str, Any]:
 def rejected(folder: Path, worker: int) -> list[str]:
     lines = (folder / f"{worker}.rejected").read_bytes().splitlines()
     return [orjson.loads(line)["row"]["id"] for line in lines]
+
+
+async def test_a_settlement_waits_for_a_database_that_takes_no_row(
+    writers: list[Writer], user: Any, new_connections: Callable[[str], None]
+) -> None:
+    writer, _ = writers
+    await writer.open(make_intent(user), make_attempt())
+    new_connections("read only")
+    writer._disconnect()
+
+    await writer.settle(make_settlement(), [])
+    new_connections("read and write")
+    await writer._flush()
+
+    assert (await Generation.objects.aget()).status == "completed"
+    assert list(writer.journal.path.parent.iterdir()) == []
 
 
 async def test_writers_that_meet_in_opposite_order_refuse_nothing(

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -176,3 +177,42 @@ def test_a_settlement_without_its_row_is_put_aside_and_told(
     assert (aside.name, b"gen-1" in aside.read_bytes()) == (f"{DEAD}.rejected", True)
     assert "gen-1 is in the journal, but not in the database" in caplog.text
     assert status_of(row) == "completed"
+
+
+def test_a_journal_that_cannot_be_read_keeps_its_rows_and_stops_no_other(
+    db: None, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where another user wrote it; what it holds may settle them yet."""
+    kept, other = make_open(number=1), make_open(43, 2)
+    (folder / f"{DEAD}.jsonl").mkdir(parents=True)
+
+    assert reaper.reap(silence_seconds=0) == 1
+
+    assert [status_of(row) for row in (kept, other)] == ["open", "interrupted"]
+    assert f"The journal {folder / str(DEAD)}.jsonl" in caplog.text
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """A database that takes no row, as one that has become a standby."""
+    setting = "SET default_transaction_read_only = {}"
+    with connection.cursor() as cursor:
+        cursor.execute(setting.format("on"))
+        try:
+            yield
+        finally:
+            cursor.execute(setting.format("off"))
+
+
+def test_a_journal_waits_for_a_database_that_takes_no_row(
+    transactional_db: None, folder: Path
+) -> None:
+    row = make_open()
+    Journal(folder, DEAD).append(journal_line(cost="0.25"))
+
+    with read_only():
+        reaper.reap(silence_seconds=0)
+    reaper.reap(silence_seconds=0)
+
+    assert (status_of(row), row.cost) == ("completed", Decimal("0.25"))
+    assert list(folder.iterdir()) == []

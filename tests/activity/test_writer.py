@@ -268,6 +268,24 @@ async def test_a_database_that_is_back_gets_what_waited(
     assert writer.journal.read() == []
 
 
+async def test_a_journal_that_cannot_be_deleted_stops_no_request(
+    writer: Writer, user: Any, outage: list[bool]
+) -> None:
+    await writer.open(make_intent(user), make_attempt())
+    outage[0] = True
+    await writer.settle(make_settlement(), [])
+    outage[0] = False
+    # As on a disk that became read-only: there is something, and it cannot be removed.
+    writer.journal.path.unlink()
+    writer.journal.path.mkdir()
+
+    await writer.open(make_intent(user, 2), make_attempt(2))
+    await writer._flush()
+
+    statuses = [row.status async for row in Generation.objects.order_by("id")]
+    assert statuses == ["completed", "open"]
+
+
 @pytest.fixture
 def deaf(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """While it holds True, commits arrive and their answers do not."""

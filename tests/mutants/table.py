@@ -212,8 +212,8 @@ MUTANTS = (
         (
             Edit(
                 "activity/reaper.py",
-                "        replay(journal.Journal(journal_folder(), worker))",
-                "        journal.Journal(journal_folder(), worker).clear()",
+                "        replay(left)",
+                "        left.clear()",
             ),
         ),
         (f"{REAPER}::test_the_journal_of_a_dead_worker_is_replayed",),
