@@ -16,6 +16,8 @@ class Progress:
         self.offer = offer
         self.spoken = 0
         self.reported: Any = None
+        # What had been said by the last report.
+        self._reported_at = 0
         self.finish_reason = ""
         self.native_finish_reason = ""
         self.upstream_id = ""
@@ -45,6 +47,8 @@ class Progress:
                 choice["delta"] = self._calls.in_delta(choice["delta"])
             self._see_part(choice["delta"])
             self._see_finish(choice)
+        if event.get("usage") is not None:
+            self._reported_at = self.spoken
         return choices
 
     def see_whole(self, answer: dict[str, Any]) -> None:
@@ -73,6 +77,9 @@ class Progress:
                 cached_in_prompt=self.offer.cached_in_prompt,
                 most_searches=usage.most_searches(self.offer.supported_parameters),
             ) or usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)
+            is_over = self.ended or self.finish_reason
+            if not is_over and self.spoken > self._reported_at:
+                self._usage = self._usage.at_least(self.spoken_tokens)
         return self._usage
 
     def counts(self, prompt_tokens: int, *, charged: bool) -> tuple[dict[str, int], str, bool]:

@@ -221,8 +221,12 @@ class Exchange:
             async with self._deadline, call as answer:
                 await self._read(answer, progress)
         except TimeoutError as error:
-            if not self._left:
+            if not self._left and not progress.finish_reason:
                 raise timed_out() from error
+        except AttemptFailed as failure:
+            # What has finished is whole, even where its connection breaks before its end mark.
+            if not progress.finish_reason or failure.http_status is not None:
+                raise
         finally:
             self._deadline = None
         progress.check(left=bool(self._left))
@@ -295,10 +299,10 @@ class Exchange:
         usage = progress.usage(self._decision.prompt_tokens)
         lines = pricing.lines(usage, progress.offer.rates)
         cost = pricing.total(lines)
+        self._last = self._last_part(wire.usage_object(usage, cost, lines))
         self._end_call(Attempt.Status.SUCCEEDED, cost)
         self._process.health.succeeded(progress.offer, self._began)
         along = pin_statements(self._account, self._decision, progress.offer, usage)
-        self._last = self._last_part(wire.usage_object(usage, cost, lines))
         await self._settle(Generation.Status.COMPLETED, lines, along=along)
         return self._last
 
@@ -307,9 +311,8 @@ class Exchange:
         metadata = self._metadata(self._progress.offer)
         extra = {} if metadata is None else {"openrouter_metadata": metadata}
         if not self._completion.stream:
-            progress = self._progress
-            answer = shape.answer(progress.whole, reported, progress.finish_reason)
-            return streaming.dump(answer | extra)
+            answer = shape.answer(self._progress.whole, reported, self._progress.finish_reason)
+            return wire.dump(answer | extra)
         return streaming.event(shape.usage_chunk(reported, **extra)) + streaming.END
 
     def _metadata(self, served: Offer | None) -> dict[str, Any] | None:
@@ -384,12 +387,7 @@ class Exchange:
 
 
 def _call(number: int, offer: Offer) -> Call:
-    return Call(
-        number=number,
-        model=offer.model,
-        provider=offer.provider_name,
-        upstream_model=offer.upstream_model,
-    )
+    return Call(number, offer.model, offer.provider_name, offer.upstream_model)
 
 
 def _patience(completion: Completion) -> float:

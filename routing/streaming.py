@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Any
 
-import orjson
 from django.http.response import HttpResponseBase
 
 # Longer than any sane event; a line without an end must not fill the memory.
@@ -75,10 +73,6 @@ class EventParser:
 
 def event(json: bytes) -> bytes:
     return b"data: " + json + b"\n\n"
-
-
-def dump(data: Any) -> bytes:
-    return orjson.dumps(data)
 
 
 class KeepAlive:

@@ -1,7 +1,7 @@
 """Token counts as providers report them, made safe to charge for."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # Above it a count is a provider's mistake, not an answer.
@@ -25,6 +25,12 @@ class Usage:
     web_searches: int = 0
     source: str = "none"
     anomaly: bool = False
+
+    def at_least(self, completion_tokens: int) -> "Usage":
+        """The same with our own count of an answer that went on after it was reported."""
+        if completion_tokens <= self.completion_tokens:
+            return self
+        return replace(self, completion_tokens=completion_tokens, source="estimated")
 
 
 def from_upstream(reported: Any, *, cached_in_prompt: bool, most_searches: int = 0) -> Usage | None:

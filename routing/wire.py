@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from routing import messages
+from routing import failures, messages
 from routing.catalog import Offer
 from routing.completion import Completion
 from routing.eligibility import ALWAYS, LISTED_AS
@@ -72,6 +72,14 @@ def parsed(data: bytes) -> Any:
         if mended == data:
             raise
         return orjson.loads(mended)
+
+
+def dump(data: Any) -> bytes:
+    """JSON for a client; raises AttemptFailed for a provider's that is too deep to be passed on."""
+    try:
+        return orjson.dumps(data)
+    except orjson.JSONEncodeError as error:
+        raise failures.invalid("JSON that is nested too deeply") from error
 
 
 def request_body(
@@ -192,7 +200,7 @@ class Shape:
     def chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         """The JSON of one event of a stream."""
         after = b"," + orjson.dumps(more)[1:] if more else b"}"
-        return self._chunk + orjson.dumps(choices) + after
+        return self._chunk + dump(choices) + after
 
     def usage_chunk(self, usage: dict[str, Any], **more: Any) -> bytes:
         delta = {"role": "assistant", "content": ""}

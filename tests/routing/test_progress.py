@@ -32,6 +32,25 @@ def test_the_last_report_of_usage_counts() -> None:
     assert progress.usage(0).completion_tokens == 9
 
 
+def test_what_was_said_after_the_last_report_of_an_answer_cut_short_is_counted() -> None:
+    progress = after(chunk("Hi", usage={"prompt_tokens": 20, "completion_tokens": 1}))
+    before = progress.usage(0)
+    progress.see(chunk("Hello there"))
+
+    counts, source, _ = progress.counts(0, charged=True)
+
+    assert (before.completion_tokens, before.source) == (1, "upstream")
+    assert (counts["prompt_tokens"], counts["completion_tokens"], source) == (20, 4, "estimated")
+
+
+def test_a_report_of_more_than_was_said_stays_as_it_is() -> None:
+    progress = after(usage_chunk(20, 90), chunk("Hello there"))
+
+    counts, source, _ = progress.counts(0, charged=True)
+
+    assert (counts["completion_tokens"], source) == (90, "upstream")
+
+
 def test_the_first_finish_counts_and_nothing_after_it() -> None:
     progress = after(chunk("Hi"), chunk("", "length"), chunk("more"), chunk("", "stop"))
 

@@ -1,13 +1,14 @@
 """An exchange from its intent to its settlement, whatever happens around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
+from activity.models import Attempt, Generation
 from routing.models import Price
 from tests.conftest import (
     Api,
@@ -19,6 +20,7 @@ from tests.conftest import (
     unread,
     usage_chunk,
 )
+from tests.faults.client import LeavingClient
 from tests.faults.test_races import FALLBACK, Rows, silent, until
 from tests.routing.stories import offer, row_of
 
@@ -58,11 +60,20 @@ async def test_an_answer_that_began_never_changes_hands(api: Api, provider: Fake
 
 
 class Stuck(httpx.AsyncByteStream):
-    """A stream that says a word, and then nothing."""
+    """A stream that says a word, or these events, and then nothing, or breaks."""
+
+    def __init__(self, *events: dict[str, Any], breaks: bool = False) -> None:
+        self._events, self._breaks = events or (chunk("Hello"),), breaks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield sse([chunk("Hello")])
+        yield sse([*self._events])
+        if self._breaks:
+            raise httpx.ReadError("reset")
         await asyncio.Event().wait()
+
+
+def stuck(*events: dict[str, Any], **how: bool) -> Callable[[], httpx.Response]:
+    return lambda: httpx.Response(200, headers=STREAM, stream=Stuck(*events, **how))
 
 
 async def test_silence_after_the_first_word_ends_the_answer(
@@ -70,12 +81,68 @@ async def test_silence_after_the_first_word_ends_the_answer(
 ) -> None:
     settings.AUTOROUTER_NEXT_BYTE_SECONDS = 0.1
     await offer(api, {"slug": "a/one"})
-    provider._replies["up"] = [lambda: httpx.Response(200, headers=STREAM, stream=Stuck())]
+    provider._replies["up"] = [stuck()]
 
     async with asyncio.timeout(5):
         response = await api.complete(stream=True)
 
     assert events_of(response)[-2]["error"]["code"] == 504
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["silent", "broken"])
+async def test_an_answer_that_finished_is_whole_whatever_its_connection_does(
+    api: Api, provider: FakeProvider, settings: Any, breaks: bool
+) -> None:
+    settings.AUTOROUTER_NEXT_BYTE_SECONDS = 0.1
+    await offer(api, {"slug": "a/one"})
+    whole = (chunk("Hello"), chunk(finish_reason="stop"), usage_chunk(10, 5))
+    provider._replies["up"] = [stuck(*whole, breaks=breaks)]
+
+    async with asyncio.timeout(5):
+        response = await api.complete(stream=True)
+
+    *_, last, end = events_of(response)
+    assert (last["usage"]["completion_tokens"], end) == (5, "[DONE]")
+    row = await row_of(response)
+    assert (row.status, row.cost) == ("completed", Decimal("0.00002"))
+
+
+async def test_who_leaves_pays_for_what_was_said_since_the_last_report(
+    api: Api, provider: FakeProvider
+) -> None:
+    await offer(api, {"slug": "a/one"})
+    # As providers do that report what they have read before they begin to write.
+    provider._replies["up"] = [stuck(usage_chunk(100, 0), chunk("word " * 80))]
+    client = LeavingClient(api, {"model": "a/one", "stream": True}, 1)
+
+    await client.run()
+    await asyncio.wait(api.process.exchanges)
+
+    row = await Generation.objects.aget()
+    assert (row.status, row.prompt_tokens, row.completion_tokens) == ("cancelled", 100, 100)
+    assert (row.usage_source, row.cost) == ("estimated", Decimal("0.0003"))
+
+
+DEEP = b'{"content": "Hi", "x": %b}' % (b"[" * 400 + b"]" * 400)
+TOO_DEEP = {
+    False: b'{"choices": [{"message": %b, "finish_reason": "stop"}]}' % DEEP,
+    True: b'data: {"choices": [{"delta": %b}]}\n\n' % DEEP,
+}
+
+
+@pytest.mark.parametrize("stream", TOO_DEEP)
+async def test_what_cannot_be_passed_on_is_a_fault_of_its_provider(
+    api: Api, provider: FakeProvider, stream: bool
+) -> None:
+    await offer(api, {"slug": "a/one", "provider": "down"}, {"slug": "b/two"})
+    headers = STREAM if stream else {}
+    provider.reply("down", content=TOO_DEEP[stream], headers=headers)
+
+    response = await api.complete(**FALLBACK, stream=stream)
+
+    assert (response.status_code, (await row_of(response)).routed_model) == (200, "b/two")
+    statuses = [attempt.status async for attempt in Attempt.objects.order_by("number")]
+    assert statuses == ["failed", "succeeded"]
 
 
 async def test_an_exchange_that_is_cancelled_is_settled(api: Api, provider: FakeProvider) -> None:
