@@ -93,7 +93,7 @@ def answer_tokens(
     if max_tokens is not None:
         return most
     left = granted - _highest(bound, 0, offer)
-    rate = offer.rates.for_prompt(min(bound, offer.context_length)).completion
+    _, rate = pricing.dearest(min(bound, offer.context_length), offer.rates)
     affordable = most if not rate else int(left / rate)
     return max(1, min(affordable, most))
 

@@ -101,13 +101,22 @@ def insured(cost_lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*cost_lines, {**taken_back, "cost": plain(-amount)}]
 
 
+def dearest(prompt_tokens: int, rates: Rates) -> tuple[Decimal, Decimal]:
+    """The most that a token in and one out can cost, of a prompt of so many tokens or fewer."""
+    tiers = [rates, rates.for_long_prompt()] if rates.is_long(prompt_tokens) else [rates]
+    inward = (price for tier in tiers for price in _inward(tier))
+    return max(inward), max(tier.completion for tier in tiers)
+
+
+def _inward(rates: Rates) -> list[Decimal]:
+    other = (rates.cache_read, rates.cache_write, rates.audio)
+    return [rates.prompt, *(price for price in other if price is not None)]
+
+
 def highest(prompt_tokens: int, completion_tokens: int, rates: Rates) -> Decimal:
     """The most that so many tokens can cost, whatever share of them is cached or written."""
-    rates = rates.for_prompt(prompt_tokens)
-    dearest = max(
-        rates.prompt, _or(rates.cache_write, rates.prompt), _or(rates.audio, rates.prompt)
-    )
-    return prompt_tokens * dearest + completion_tokens * rates.completion + rates.request
+    inward, outward = dearest(prompt_tokens, rates)
+    return prompt_tokens * inward + completion_tokens * outward + rates.request
 
 
 def _or(rate: Decimal | None, otherwise: T) -> Decimal | T:
