@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 COMPLETION_PATHS = frozenset({"/api/v1/chat/completions", "/v1/chat/completions"})
 EXPORT_PATH = "/activity/export.csv"
 
+LISTENING_SECONDS = 1.0
+
 # Objects made before each generation is looked at: a request leaves no cycles, and a full look
 # stops every stream of the process meanwhile.
 RARER_COLLECTIONS = (20_000, 50, 50)
@@ -98,6 +100,8 @@ class Application:
         gc.set_threshold(*RARER_COLLECTIONS)
         watching = asyncio.create_task(watchdog.watch())
         await send({"type": "lifespan.startup.complete"})
+        # It listens only when it has heard that.
+        loop.call_later(LISTENING_SECONDS, listening.drop_stalled_clients)
         await receive()
         await self.process.close()
         watching.cancel()

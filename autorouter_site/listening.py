@@ -1,4 +1,4 @@
-"""Stops listening before this worker stops serving, so that new connections go to the others."""
+"""The sockets on which granian accepts: what connections inherit, and when they go elsewhere."""
 
 import logging
 import os
@@ -11,6 +11,22 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 DESCRIPTORS = Path("/proc/self/fd")
+# Longer than a relay waits for its client, so that the row says why the answer ended.
+STALLED_MS = 45_000
+
+
+def drop_stalled_clients(stalled_ms: int = STALLED_MS) -> None:
+    """Have the kernel end each new connection whose client takes nothing for so long.
+
+    Nobody else does: the server waits for such a client, with its socket and task, for as long as
+    it stays. To be called once granian listens. Where there is no such option, as on macOS, or no
+    /proc, it waits.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    for descriptor in _listening():
+        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as own:
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
 
 
 def stop_listening() -> None:

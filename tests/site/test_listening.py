@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autorouter_site import listening
-from autorouter_site.listening import stop_listening
+from autorouter_site.listening import drop_stalled_clients, stop_listening
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,19 @@ def test_what_listens_to_this_machine_alone_is_left(descriptors: Path, tmp_path:
         stop_listening()
 
         client.connect(path)
+
+
+def test_a_client_that_takes_nothing_loses_its_connection(descriptors: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        (descriptors / str(listener.fileno())).touch()
+        drop_stalled_clients(stalled_ms=100)
+        address = listener.getsockname()
+        with (
+            socket.create_connection(address),
+            listener.accept()[0] as accepted,
+            pytest.raises(TimeoutError, match="timed out"),
+        ):
+            accepted.sendall(bytes(50_000_000))
 
 
 @contextmanager
