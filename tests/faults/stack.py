@@ -31,7 +31,8 @@ from tests.faults.processes import FaultyUpstream, start_upstream
 from tests.faults.proxy import Proxy
 
 STREAMS = ["stream-20", "stream-60", "stream-200", "long-stream", "hang-mid-stream"]
-SCRIPTS = ["ok", "ok-slow", "hang", "big-event", "gzip-triple", *STREAMS]
+FAILURES = ["http-413", "http-500", "error-mid-stream"]
+SCRIPTS = ["ok", "ok-slow", "hang", "big-event", "gzip-triple", *FAILURES, *STREAMS]
 # granian ends when the same worker ends twice in 5.5 s, as one that cannot start does.
 CRASH_LOOP_SECONDS = 6.5
 TENANTS = 120
