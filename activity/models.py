@@ -68,6 +68,9 @@ class GenerationQuerySet(PagedQuerySet["Generation"]):
     def open_of(self, workers: Iterable[int]) -> "GenerationQuerySet":
         return self.open().filter(worker__in=list(workers))
 
+    def not_of(self, workers: Iterable[int]) -> "GenerationQuerySet":
+        return self.exclude(worker__in=list(workers))
+
     def ids(self, most: int) -> list[str]:
         return list(self.values_list("id", flat=True)[:most])
 

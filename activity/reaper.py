@@ -41,9 +41,10 @@ def reap(
         if wait(silence_seconds):
             return 0
         suspects = _free(suspects) if _database_up_for(silence_seconds) else set()
-    replayed = [worker for worker in suspects if _is_replayed(worker)]
-    ended = _interrupt(Generation.objects.open_of(replayed).ids(MOST_ROWS))
-    ended += _interrupt(Generation.objects.overdue().ids(MOST_ROWS))
+    held_up = {worker for worker in suspects if not _is_replayed(worker)}
+    ended = _interrupt(Generation.objects.open_of(suspects - held_up).ids(MOST_ROWS))
+    # An end that waits in a journal is worth more than the deadline that has passed.
+    ended += _interrupt(Generation.objects.overdue().not_of(held_up).ids(MOST_ROWS))
     if ended:
         logger.warning("%d generations of ended processes are now interrupted", ended)
     return ended

@@ -184,6 +184,7 @@ def test_a_journal_that_cannot_be_read_keeps_its_rows_and_stops_no_other(
 ) -> None:
     """As where another user wrote it; what it holds may settle them yet."""
     kept, other = make_open(number=1), make_open(43, 2)
+    Generation.objects.update(deadline=timezone.now() - timedelta(hours=1))
     (folder / f"{DEAD}.jsonl").mkdir(parents=True)
 
     assert reaper.reap(silence_seconds=0) == 1
