@@ -5,6 +5,8 @@ import string
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from routing.messages import LONGEST_ID
 
 # Mistral takes back no id but of nine letters and digits, and nobody else minds such a one.
@@ -21,8 +23,10 @@ class Calls:
     """
 
     def __init__(self) -> None:
-        # As the provider names them; what it calls the index, and the place that we give it.
+        # As the provider names them, and what their arguments are so far.
         self._named: list[Any] = []
+        self._arguments: list[str] = []
+        # What it calls the index, and the place that we give it.
         self._places: dict[int | None, int] = {}
 
     def in_message(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +42,7 @@ class Calls:
         named = call.get("id")
         is_good = isinstance(named, str) and named and named not in self._named
         self._named.append(named)
+        self._arguments.append("")
         call_id = named[:LONGEST_ID] if is_good else _new_id()
         return call | {"id": call_id, "type": call.get("type") or "function"}
 
@@ -45,19 +50,24 @@ class Calls:
         index = call.get("index")
         index = index if type(index) is int else None
         place = self._places.get(index)
-        if place is None or self._is_another(call, index, place):
+        name, arguments = _function(call)
+        if place is None and self._named and not call.get("id") and not name:
+            # Only some of its parts have an index.
+            place = len(self._named) - 1
+        if place is None or (name and self._is_another(call, index, place)):
             place = self._places[index] = len(self._named)
-            return self._first(call) | {"index": place}
-        # SDKs put the parts of a call together; its id is whole since its first one.
-        return {name: value for name, value in call.items() if name != "id"} | {"index": place}
+            found = self._first(call)
+        else:
+            # SDKs put the parts of a call together; its id is whole since its first one.
+            found = {name: value for name, value in call.items() if name != "id"}
+        self._arguments[place] += arguments
+        return found | {"index": place}
 
     def _is_another(self, call: Call, index: int | None, place: int) -> bool:
-        """Whether it begins a call of its own where the provider's index says otherwise."""
-        function = call.get("function")
-        if not isinstance(function, dict) or not function.get("name"):
-            return False
-        named = call.get("id")
-        return named != self._named[place] if named else index is None
+        """Whether a part with a name begins a call where the provider's index says otherwise."""
+        if named := call.get("id"):
+            return bool(named != self._named[place])
+        return index is None or _is_whole(self._arguments[place])
 
 
 def _with_calls(part: dict[str, Any], mended: Callable[[Call], Call]) -> dict[str, Any]:
@@ -68,6 +78,25 @@ def _with_calls(part: dict[str, Any], mended: Callable[[Call], Call]) -> dict[st
     if known := [mended(call) for call in calls if isinstance(call, dict)]:
         return part | {"tool_calls": known}
     return {name: value for name, value in part.items() if name != "tool_calls"}
+
+
+def _function(call: Call) -> tuple[str, str]:
+    """The name of a call's function and its arguments, "" for what a part does not hold."""
+    function = call.get("function")
+    found = function if isinstance(function, dict) else {}
+    name, arguments = (found.get(part) for part in ("name", "arguments"))
+    return (
+        name if isinstance(name, str) else "",
+        arguments if isinstance(arguments, str) else "",
+    )
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _new_id() -> str:

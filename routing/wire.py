@@ -218,11 +218,20 @@ def as_chunk(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {
         "choices": [
             {name: value for name, value in choice.items() if name != "message"}
-            | {"delta": choice["message"]}
+            | {"delta": _numbered(choice["message"])}
             for choice in (choices if isinstance(choices, list) else [])
             if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
         ]
     }
+
+
+def _numbered(message: dict[str, Any]) -> dict[str, Any]:
+    """A message as a delta: its calls are whole, so each is one of its own."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    known = [call for call in calls if isinstance(call, dict)]
+    return message | {"tool_calls": [{**call, "index": at} for at, call in enumerate(known)]}
 
 
 def metadata(

@@ -42,6 +42,29 @@ def test_calls_that_take_turns_keep_their_places() -> None:
     assert [place for place, _, _ in found] == [0, 1, 0, 1]
 
 
+@pytest.mark.parametrize("named", [{}, {"id": ""}])
+def test_whole_calls_that_all_say_index_0_are_told_apart(named: dict[str, Any]) -> None:
+    found = streamed(call(arguments='{"x":1}', index=0, **named), call(index=0, **named))
+
+    assert [(place, arguments) for place, _, arguments in found] == [(0, '{"x":1}'), (1, "{}")]
+
+
+def test_a_name_that_comes_in_parts_or_again_begins_no_other_call() -> None:
+    found = streamed(call("get_", "", index=0), call("weather", '{"x":', index=0), call(index=0))
+
+    assert [place for place, _, _ in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("indexes", [({"index": 3}, {}), ({}, {"index": 3})])
+def test_a_part_whose_index_is_missing_goes_on_with_the_last_call(
+    indexes: tuple[dict[str, int], dict[str, int]],
+) -> None:
+    first, second = indexes
+    found = streamed(call(id="a", arguments="", **first), call(None, "{}", **second))
+
+    assert found == [(0, "a", ""), (0, None, "{}")]
+
+
 def test_a_call_that_repeats_its_name_and_id_stays_one() -> None:
     found = streamed(call(id="a", arguments="1", index=0), call(id="a", arguments="2", index=0))
 
