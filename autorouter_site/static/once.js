@@ -6,9 +6,11 @@ const sent = new Set();
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post") return;
-  if (sent.has(form)) event.preventDefault();
-  sent.add(form);
+  // Another button of the same form asks for something else.
+  const pressed = event.submitter ?? form;
+  if (sent.has(pressed)) event.preventDefault();
+  sent.add(pressed);
   // Whoever stopped the loading may try again.
-  setTimeout(() => sent.delete(form), PATIENCE_MS);
+  setTimeout(() => sent.delete(pressed), PATIENCE_MS);
 });
 addEventListener("pageshow", () => sent.clear());
