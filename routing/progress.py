@@ -12,13 +12,17 @@ from routing.usage import Usage
 class Progress:
     """One attempt's answer so far."""
 
-    def __init__(self, offer: Offer) -> None:
+    def __init__(self, offer: Offer, most_tokens: int | None = None) -> None:
         self.offer = offer
+        # The max_tokens it was sent: no count of our own exceeds it, as no reservation does.
+        self._most_tokens = most_tokens
         self.spoken = 0
         self.reported: Any = None
         # What had been said by the last report.
         self._reported_at = 0
         self.finish_reason = ""
+        # Whether the client has been handed all of the answer, finish included.
+        self.is_out = False
         self.native_finish_reason = ""
         self.upstream_id = ""
         self.ended = False
@@ -29,7 +33,8 @@ class Progress:
 
     @property
     def spoken_tokens(self) -> int:
-        return usage.estimated(0, self.spoken).completion_tokens
+        tokens = usage.tokens_of(self.spoken)
+        return tokens if self._most_tokens is None else min(tokens, self._most_tokens)
 
     def see(self, event: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Take in a streamed event, None for the end mark; the choices to hand over.
@@ -39,9 +44,7 @@ class Progress:
         if event is None:
             return [wire.finishing_choice(self.finish_reason)] if self._end() else []
         self._see_head(event)
-        if self.finish_reason:
-            return []
-        choices = wire.chunk_choices(event)
+        choices = [] if self.finish_reason else wire.chunk_choices(event)
         for choice in choices:
             if "tool_calls" in choice["delta"]:
                 choice["delta"] = self._calls.in_delta(choice["delta"])
@@ -76,10 +79,13 @@ class Progress:
                 self.reported,
                 cached_in_prompt=self.offer.cached_in_prompt,
                 most_searches=usage.most_searches(self.offer.supported_parameters),
-            ) or usage.estimated(prompt_tokens, self.spoken, anomaly=self.reported is not None)
-            is_over = self.ended or self.finish_reason
-            if not is_over and self.spoken > self._reported_at:
-                self._usage = self._usage.at_least(self.spoken_tokens)
+            ) or usage.estimated(
+                prompt_tokens, self.spoken_tokens, anomaly=self.reported is not None
+            )
+            if not self.ended and self.spoken > self._reported_at:
+                since = usage.tokens_of(self.spoken - self._reported_at)
+                reported = self._usage.completion_tokens
+                self._usage = self._usage.at_least(min(reported + since, self.spoken_tokens))
         return self._usage
 
     def counts(self, prompt_tokens: int, *, charged: bool) -> tuple[dict[str, int], str, bool]:

@@ -204,12 +204,12 @@ class Exchange:
 
     async def _attempt(self, offer: Offer, attempt_id: str) -> Part:
         """One call; raises AttemptFailed. Returns after its settlement."""
-        progress = self._progress = Progress(offer)
-        self._began = self._process.health.clock()
         completion = self._completion
         max_tokens = estimate.answer_tokens(
             completion.max_tokens, self._granted, self._bound, offer, self._decision.prompt_tokens
         )
+        progress = self._progress = Progress(offer, max_tokens)
+        self._began = self._process.health.clock()
         end_user = completion.end_user and end_user_hash(
             settings.SECRET_KEY, self._account.user_id, completion.end_user
         )
@@ -221,11 +221,11 @@ class Exchange:
             async with self._deadline, call as answer:
                 await self._read(answer, progress)
         except TimeoutError as error:
-            if not self._left and not progress.finish_reason:
+            if not self._left and not progress.is_out:
                 raise timed_out() from error
         except AttemptFailed as failure:
             # What has finished is whole, even where its connection breaks before its end mark.
-            if not progress.finish_reason or failure.http_status is not None:
+            if not progress.is_out or failure.http_status is not None:
                 raise
         finally:
             self._deadline = None
@@ -251,6 +251,7 @@ class Exchange:
                     self._begin()
                     waited = await self._hand_over(b"".join(held_back))
                     held_back.clear()
+                    progress.is_out = bool(progress.finish_reason)
                     # The provider's silence counts from here: the wait for the client is not its.
                     answer.wait_on(anew=waited)
                     if self._recording.is_checkpoint_due():

@@ -92,11 +92,16 @@ def most_searches(supported_parameters: Collection[str]) -> int:
     return MOST_SEARCHES if "web_search_options" in supported_parameters else 0
 
 
-def estimated(prompt_tokens: int, answer_bytes: int, *, anomaly: bool = False) -> Usage:
-    """A count of our own for an answer whose provider reported none that can be used."""
+def tokens_of(answer_bytes: int) -> int:
+    """A count of our own."""
+    return -(-answer_bytes // BYTES_PER_TOKEN)
+
+
+def estimated(prompt_tokens: int, completion_tokens: int, *, anomaly: bool = False) -> Usage:
+    """Counts of our own for an answer whose provider reported none that can be used."""
     return Usage(
         prompt_tokens=prompt_tokens,
-        completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN),
+        completion_tokens=completion_tokens,
         source="estimated",
         anomaly=anomaly,
     )

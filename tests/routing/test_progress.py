@@ -43,6 +43,33 @@ def test_what_was_said_after_the_last_report_of_an_answer_cut_short_is_counted()
     assert (counts["prompt_tokens"], counts["completion_tokens"], source) == (20, 4, "estimated")
 
 
+@pytest.mark.parametrize(
+    ("last", "tokens", "source"),
+    [(chunk("", "stop"), 100, "estimated"), (usage_chunk(20, 90), 90, "upstream")],
+)
+def test_a_finish_alone_makes_no_early_report_the_last_word(
+    last: dict[str, Any], tokens: int, source: str
+) -> None:
+    progress = after(usage_chunk(20, 0), chunk("word" * 100), chunk("", "stop"), last)
+
+    found = progress.usage(0)
+
+    assert (found.completion_tokens, found.source) == (tokens, source)
+
+
+def test_what_was_said_since_is_added_to_what_was_reported() -> None:
+    progress = after(chunk("word" * 100), usage_chunk(20, 40), chunk("more"))
+
+    assert progress.usage(0).completion_tokens == 41
+
+
+def test_no_count_of_our_own_exceeds_the_tokens_that_were_allowed() -> None:
+    progress = Progress(make_offer(), 10)
+    progress.see(chunk("word" * 100))
+
+    assert progress.usage(7).completion_tokens == 10
+
+
 def test_a_report_of_more_than_was_said_stays_as_it_is() -> None:
     progress = after(usage_chunk(20, 90), chunk("Hello there"))
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from activity.models import Attempt, Generation
+from routing import relay
 from routing.models import Price
 from tests.conftest import (
     Api,
@@ -105,6 +106,54 @@ async def test_an_answer_that_finished_is_whole_whatever_its_connection_does(
     assert (last["usage"]["completion_tokens"], end) == (5, "[DONE]")
     row = await row_of(response)
     assert (row.status, row.cost) == ("completed", Decimal("0.00002"))
+
+
+class OneByOne(Stuck):
+    """The same, each event by itself."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for event in self._events:
+            yield sse([event])
+        await asyncio.Event().wait()
+
+
+class SlowClient(LeavingClient):
+    """Takes nothing until it is told to."""
+
+    def __init__(self, api: Api, body: dict[str, Any]) -> None:
+        super().__init__(api, body, None)
+        self.takes = asyncio.Event()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self.takes.wait()
+        await super()._send(message)
+
+
+async def settled_row() -> Generation:
+    async with asyncio.timeout(10):
+        while not (row := await Generation.objects.finished().afirst()):  # noqa: ASYNC110 - a row, no event
+            await asyncio.sleep(0.05)
+        return row
+
+
+async def test_a_finish_that_the_client_was_not_handed_is_none(
+    api: Api, provider: FakeProvider, settings: Any
+) -> None:
+    settings.AUTOROUTER_TOTAL_SECONDS = 1
+    await offer(api, {"slug": "a/one"})
+    # One part is on its way, the queue is full, and the last one waits.
+    said = [chunk("word ")] * (1 + relay.QUEUE_PARTS) + [chunk("end", "stop")]
+    answer = httpx.Response(200, headers=STREAM, stream=OneByOne(*said))
+    provider._replies["up"] = [lambda: answer]
+    client = SlowClient(api, {"model": "a/one", "stream": True})
+
+    running = asyncio.create_task(client.run())
+    row = await settled_row()
+    client.takes.set()
+    await running
+
+    assert (row.status, row.error_type, row.cost) == ("failed", "timeout", 0)
+    assert b'"error"' in b"".join(client.parts)
 
 
 async def test_who_leaves_pays_for_what_was_said_since_the_last_report(

@@ -111,10 +111,14 @@ def test_a_total_of_other_prompt_tokens_than_reported_is_no_reasoning() -> None:
 
 
 @pytest.mark.parametrize(("answer_bytes", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (400, 100)])
-def test_an_estimate_rounds_up_and_says_what_it_is(answer_bytes: int, tokens: int) -> None:
-    found = usage.estimated(7, answer_bytes)
+def test_a_count_of_our_own_rounds_up(answer_bytes: int, tokens: int) -> None:
+    assert usage.tokens_of(answer_bytes) == tokens
 
-    assert (found.prompt_tokens, found.completion_tokens, found.source) == (7, tokens, "estimated")
+
+def test_an_estimate_says_what_it_is() -> None:
+    found = usage.estimated(7, 3)
+
+    assert (found.prompt_tokens, found.completion_tokens, found.source) == (7, 3, "estimated")
 
 
 anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.none())
