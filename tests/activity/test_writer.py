@@ -254,13 +254,18 @@ async def test_without_a_database_a_settlement_waits_in_the_journal(
     assert [line["row"]["id"] for line in writer.journal.read()] == ["gen-1"]
 
 
-async def test_a_database_that_is_back_gets_what_waited(
-    writer: Writer, user: Any, outage: list[bool]
-) -> None:
+async def outlast_an_outage(writer: Writer, user: Any, outage: list[bool]) -> None:
+    """A settlement that was made while the database was away; it is back now."""
     await writer.open(make_intent(user), make_attempt())
     outage[0] = True
     await writer.settle(make_settlement(), [])
     outage[0] = False
+
+
+async def test_a_database_that_is_back_gets_what_waited(
+    writer: Writer, user: Any, outage: list[bool]
+) -> None:
+    await outlast_an_outage(writer, user, outage)
 
     await writer._flush()
 
@@ -271,10 +276,7 @@ async def test_a_database_that_is_back_gets_what_waited(
 async def test_a_journal_that_cannot_be_deleted_stops_no_request(
     writer: Writer, user: Any, outage: list[bool]
 ) -> None:
-    await writer.open(make_intent(user), make_attempt())
-    outage[0] = True
-    await writer.settle(make_settlement(), [])
-    outage[0] = False
+    await outlast_an_outage(writer, user, outage)
     # As on a disk that became read-only: there is something, and it cannot be removed.
     writer.journal.path.unlink()
     writer.journal.path.mkdir()
