@@ -292,6 +292,16 @@ def current_periods(now: datetime) -> dict[str, str]:
     }
 
 
+def period_ends(now: datetime) -> dict[str, datetime]:
+    """When those periods end, but for the total, by kind: at midnight UTC, weeks with Sunday."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "daily": today + timedelta(days=1),
+        "weekly": today + timedelta(days=7 - today.weekday()),
+        "monthly": (today.replace(day=1) + timedelta(days=32)).replace(day=1),
+    }
+
+
 class SpendQuerySet(models.QuerySet["Spend"]):
     def of_key(self, key_id: int) -> "SpendQuerySet":
         return self.filter(owner=f"key:{key_id}")

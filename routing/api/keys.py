@@ -1,6 +1,6 @@
 """GET /api/v1/key: limits and usage of the key that asks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from activity.models import Spend
+from activity.models import Spend, period_ends
 from routing.models import ApiKey
 
 USAGE = {"": "total", "_daily": "daily", "_weekly": "weekly", "_monthly": "monthly"}
@@ -69,20 +69,8 @@ def _budget(key: ApiKey, spent: Decimal, now: datetime) -> dict[str, Any] | None
         "spend_usd": float(spent),
         "remaining_usd": float(key.limit - spent),
         "reset_interval": key.limit_reset or None,
-        "resets_at": _iso(_reset(key.limit_reset, now)),
+        "resets_at": _iso(period_ends(now).get(key.limit_reset)),
     }
-
-
-def _reset(kind: str, now: datetime) -> datetime | None:
-    """When the current period of a limit ends: at midnight UTC, weeks with Sunday."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    following_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-    resets = {
-        "daily": today + timedelta(days=1),
-        "weekly": today + timedelta(days=7 - today.weekday()),
-        "monthly": following_month,
-    }
-    return resets.get(kind)
 
 
 def _iso(moment: datetime | None) -> str | None:
