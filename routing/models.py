@@ -1,6 +1,7 @@
 """Who serves which models at what price, and who may ask."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -19,11 +20,28 @@ from routing.validators import (
     validate_patterns,
 )
 
+# OpenAI's o1-pro took 0.0006. A billion tokens at the most still fit into a cost.
+MOST_PER_TOKEN = Decimal("0.01")
+MOST_PER_UNIT = Decimal(100)
+NOT_PER_MILLION = (
+    "At most 0.01: a price is in USD per token. $3 per million tokens is 0.000003 per token."
+)
+NOT_PER_THOUSAND = "At most 100: a price is in USD for one request or one search."
+
 
 def price(**options: Any) -> models.DecimalField:
-    """US dollars per token or per unit."""
+    """US dollars per token."""
+    return _price(MaxValueValidator(MOST_PER_TOKEN, NOT_PER_MILLION), **options)
+
+
+def unit_price(**options: Any) -> models.DecimalField:
+    """US dollars per request or search."""
+    return _price(MaxValueValidator(MOST_PER_UNIT, NOT_PER_THOUSAND), **options)
+
+
+def _price(most: MaxValueValidator, **options: Any) -> models.DecimalField:
     return models.DecimalField(
-        max_digits=20, decimal_places=12, validators=[MinValueValidator(0)], **options
+        max_digits=20, decimal_places=12, validators=[MinValueValidator(0), most], **options
     )
 
 
@@ -160,8 +178,8 @@ class Price(models.Model):
     cache_read = price(null=True, blank=True, help_text="Empty: the prompt price.")
     cache_write = price(null=True, blank=True, help_text="Empty: the prompt price.")
     audio = price(null=True, blank=True, help_text="Per audio token in; empty: the prompt price.")
-    request = price(default=0, help_text="Per request.")
-    web_search = price(default=0, help_text="Per search.")
+    request = unit_price(default=0, help_text="Per request.")
+    web_search = unit_price(default=0, help_text="Per search.")
     long_context_over = models.PositiveIntegerField(
         null=True, blank=True, help_text="Prompt tokens above which the long_ prices apply."
     )
