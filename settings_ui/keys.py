@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from activity.models import Spend, current_periods
+from activity.models import Spend
+from activity.periods import current_periods
 from routing.models import ApiKey
 
 TOTAL = "total"

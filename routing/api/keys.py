@@ -9,7 +9,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from activity.models import Spend, period_ends
+from activity.models import Spend
+from activity.periods import period_ends
 from routing.models import ApiKey
 
 USAGE = {"": "total", "_daily": "daily", "_weekly": "weekly", "_monthly": "monthly"}

@@ -5,7 +5,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from activity.models import Spend, current_periods
+from activity.models import Spend
+from activity.periods import current_periods
 from tests.factories import make_secret
 
 KEYS = {"label", "limit", "limit_remaining", "limit_reset", "include_byok_in_limit", "usage"}
