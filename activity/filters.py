@@ -98,8 +98,9 @@ class ActivityFilters(forms.Form):
         self.full_clean()
         self.period_name = self._value("period") or DEFAULT_PERIOD
         # Read once, so that the totals and the list are of the same span.
+        self.now = timezone.now()
         length = PERIODS[self.period_name][1]
-        self.since = timezone.now() - length if length else None
+        self.since = self.now - length if length else None
 
     def clean_model(self) -> str:
         pattern = self.cleaned_data["model"]

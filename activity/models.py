@@ -11,10 +11,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Max, Q, Sum
-from django.db.models.functions import Now, TruncDate
+from django.db.models import Count, F, Func, Q, Sum, Value
+from django.db.models.functions import Now, TruncDate, TruncMonth
 
-from activity.paging import PagedQuerySet
+from activity.paging import EPOCH, PagedQuerySet
 from activity.periods import current_periods
 
 
@@ -96,15 +96,28 @@ class GenerationQuerySet(PagedQuerySet["Generation"]):
         return self.order_by().values_list("provider", "key_id", "key_name").distinct()
 
     def totals(self) -> dict[str, Any]:
-        """Requests, cost, tokens and errors of the whole set in one query."""
-        return self.aggregate(
-            requests=Count("id"),
-            cost=Sum("cost", default=Decimal(0)),
-            prompt_tokens=Sum("prompt_tokens", default=0),
-            completion_tokens=Sum("completion_tokens", default=0),
-            errors=Count("id", filter=Q(status__in=Generation.ERRORS)),
-            last=Max("created_at"),
-        )
+        """Requests, spend, tokens and errors of the whole set in one query."""
+        return self.aggregate(**_sums())
+
+    def sums(self, step: timedelta | None) -> Iterable[dict[str, Any]]:
+        """The same of each routed model and step of time that has any; None: calendar months."""
+        began = TruncMonth("created_at", tzinfo=UTC) if step is None else _step_of(step)
+        return self.order_by().values("routed_model", began=began).annotate(**_sums())
+
+
+def _sums() -> dict[str, Any]:
+    return {
+        "requests": Count("id"),
+        "spend": Sum("cost", default=Decimal(0)),
+        "prompt": Sum("prompt_tokens", default=0),
+        "completion": Sum("completion_tokens", default=0),
+        "errors": Count("id", filter=Q(status__in=Generation.ERRORS)),
+    }
+
+
+def _step_of(step: timedelta) -> Func:
+    given = (Value(step), F("created_at"), Value(EPOCH))
+    return Func(*given, function="date_bin", output_field=models.DateTimeField())
 
 
 class Generation(models.Model):

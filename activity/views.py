@@ -1,5 +1,6 @@
 """The Activity pages: what was asked and what it cost."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -10,9 +11,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from activity import paging, receipt
+from activity.breakdown import STEPS, Line, break_down
 from activity.export import csv_parts
 from activity.filters import PERIODS, ActivityFilters, OwnKeys
-from activity.models import Generation, GenerationQuerySet, Rejection
+from activity.models import Generation, Rejection
 
 
 @login_required
@@ -22,17 +24,21 @@ def activity(request: HttpRequest) -> HttpResponse:
     senders = own.recent().senders()
     filters = ActivityFilters(request.GET, senders, _own_keys(request.user))
     selected = filters.select(own)
-    totals, page = _totals(selected), paging.page_of(request, selected)
+    step_name, step = STEPS[filters.period_name]
+    breakdown = break_down(list(selected.sums(step)), step, filters.since, filters.now)
+    page = paging.page_of(request, selected)
     context = {
         "section": "activity",
         "filters": filters,
-        "totals": totals,
+        "totals": _with_rates(breakdown.totals),
+        "breakdown": breakdown,
+        "step": step_name,
         "page": page,
-        "is_past_end": bool(totals["requests"] and not page.rows),
+        "is_past_end": bool(breakdown.lines and not page.rows),
         "refused": filters.select_refused(Rejection.objects.owned_by(request.user)),
         "is_new": not page.rows and not own.exists(),
         "api_url": request.build_absolute_uri("/api/v1"),
-        **_links(request, filters, page),
+        **_links(request, filters, page, breakdown.lines),
     }
     return render(request, "activity/list.html", context)
 
@@ -78,19 +84,24 @@ def _own_keys(user: Any) -> OwnKeys:
     return user.apikey_set.values_list("id", "name", "label")
 
 
-def _totals(selected: GenerationQuerySet) -> dict[str, Any]:
-    totals = selected.totals()
+def _with_rates(totals: dict[str, Any]) -> dict[str, Any]:
     rate = totals["errors"] / totals["requests"] if totals["requests"] else 0
-    tokens = totals["prompt_tokens"] + totals["completion_tokens"]
+    tokens = totals["prompt"] + totals["completion"]
     return {**totals, "tokens": tokens, "error_rate": f"{rate:.1%}"}
 
 
-def _links(request: HttpRequest, filters: ActivityFilters, page: paging.Page) -> dict[str, Any]:
+def _links(
+    request: HttpRequest, filters: ActivityFilters, page: paging.Page, lines: Sequence[Line]
+) -> dict[str, Any]:
     """The queries of the links on the list; each keeps the filters."""
     return {
         "periods": [
             (label, _query(request, period=name), name == filters.period_name)
             for name, (label, _) in PERIODS.items()
+        ],
+        "of_models": [
+            (line, len(line.models) == 1 and _query(request, model=line.models[0]))
+            for line in lines
         ],
         "newer": page.newer and _query(request, after=page.newer),
         "older": page.older and _query(request, before=page.older),

@@ -153,7 +153,7 @@ def test_totals_are_of_the_filtered_set(browser, user):
 
     context = browser.get("/activity?provider=Anthropic").context
 
-    assert context["totals"]["cost"] == Decimal("1.75")
+    assert context["totals"]["spend"] == Decimal("1.75")
     assert context["totals"]["requests"] == 2
     assert context["totals"]["tokens"] == 165
     assert context["totals"]["error_rate"] == "50.0%"

@@ -263,6 +263,7 @@ def test_what_only_a_script_can_do_is_not_shown_without_one(signed_in, generatio
 def test_the_keyboard_alone_is_enough_to_reach_a_request(open_page, generation):
     page = open_page()
     page.goto("/sign-in")
+    expect(page.locator("input[name=username]")).to_be_focused()
     page.keyboard.type("ada")
     page.keyboard.press("Tab")
     page.keyboard.type("correct horse battery")

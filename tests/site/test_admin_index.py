@@ -56,7 +56,7 @@ def test_index_counts_the_day_in_utc(admin_client: Client, admin_user: Any) -> N
 
     totals = index(admin_client).context["totals"]
 
-    assert (totals["requests"], totals["cost"]) == (2, Decimal("0.50"))
+    assert (totals["requests"], totals["spend"]) == (2, Decimal("0.50"))
 
 
 def test_index_counts_errors_and_rejections(admin_client: Client, admin_user: Any) -> None:

@@ -1,0 +1,150 @@
+"""What a selection of requests cost, model by model and over time: what stands above their list."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from activity.paging import EPOCH
+
+# How long a bar of the chart is, by the period of the page; None: a calendar month.
+STEPS: dict[str, tuple[str, timedelta | None]] = {
+    "1h": ("2 minutes", timedelta(minutes=2)),
+    "24h": ("hour", timedelta(hours=1)),
+    "7d": ("6 hours", timedelta(hours=6)),
+    "30d": ("day", timedelta(days=1)),
+    "all": ("month", None),
+}
+# Bars of months, of which all time may have one.
+LEAST_BARS, MOST_BARS = 12, 36
+# Models with a line and a colour of their own; the rest share one.
+MOST_MODELS = 8
+
+# Units of the chart: a bar with the gap to the next one, and the highest bar.
+BAR_WIDTH, HEIGHT = 10, 100
+
+NOTHING = {"requests": 0, "spend": Decimal(0), "prompt": 0, "completion": 0, "errors": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one model took, or all that have no line of their own; series numbers its colour."""
+
+    series: int
+    models: Sequence[str]
+    sums: dict[str, Any]
+    share: str
+
+    @property
+    def tokens(self) -> int:
+        return self.sums["prompt"] + self.sums["completion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a series has of a bar, from y down, in units of the chart."""
+
+    series: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A step of time with what was spent in it, at x in the chart."""
+
+    began: datetime
+    ended: datetime
+    sums: dict[str, Any]
+    x: int
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The totals of a selection, a line a model, the dearest first, and a bar a step of time."""
+
+    totals: dict[str, Any]
+    lines: Sequence[Line]
+    bars: Sequence[Bar]
+
+    @property
+    def width(self) -> int:
+        return len(self.bars) * BAR_WIDTH
+
+    @property
+    def highest(self) -> Decimal:
+        return max(bar.sums["spend"] for bar in self.bars)
+
+
+def break_down(
+    rows: Sequence[dict[str, Any]], step: timedelta | None, since: datetime | None, now: datetime
+) -> Breakdown:
+    """Add up the sums of each model and step of time, from since, or the first, until now."""
+    totals = _sum(rows)
+    spend = {row["routed_model"]: Decimal(0) for row in rows}
+    for row in rows:
+        spend[row["routed_model"]] += row["spend"]
+    models = sorted(spend, key=lambda model: (-spend[model], model))
+    own = models if len(models) <= MOST_MODELS + 1 else models[:MOST_MODELS]
+    shown = [[model] for model in own] + ([models[len(own) :]] if len(own) < len(models) else [])
+    lines = [_line(at, names, rows, totals) for at, names in enumerate(shown)]
+    first = since or min((row["began"] for row in rows), default=now)
+    series = {model: at for at, names in enumerate(shown) for model in names}
+    return Breakdown(totals, lines, _bars(rows, series, _steps(step, first, now)))
+
+
+def _sum(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    chosen = list(rows)
+    return {name: sum((row[name] for row in chosen), zero) for name, zero in NOTHING.items()}
+
+
+def _line(
+    series: int, models: Sequence[str], rows: Sequence[dict[str, Any]], totals: dict[str, Any]
+) -> Line:
+    sums = _sum(row for row in rows if row["routed_model"] in models)
+    share = sums["spend"] / totals["spend"] if totals["spend"] else Decimal(0)
+    return Line(series, models, sums, f"{share:.1%}")
+
+
+def _steps(step: timedelta | None, first: datetime, now: datetime) -> list[datetime]:
+    """When each step from the first moment began, the newest MOST_BARS, and when the last ends."""
+    began = _month(now) if step is None else EPOCH + (now - EPOCH) // step * step
+    found = [_month(began + timedelta(days=32)) if step is None else began + step, began]
+    while len(found) <= (MOST_BARS if found[-1] > first else LEAST_BARS):
+        before = found[-1] - (step or timedelta(days=1))
+        found.append(before if step else _month(before))
+    return found[::-1]
+
+
+def _month(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _bars(
+    rows: Sequence[dict[str, Any]], series: dict[str, int], steps: Sequence[datetime]
+) -> list[Bar]:
+    held: dict[datetime, list[dict[str, Any]]] = {began: [] for began in steps[:-1]}
+    for row in rows:
+        if row["began"] in held:
+            held[row["began"]].append(row)
+    sums = [_sum(held[began]) for began in steps[:-1]]
+    highest = max(one["spend"] for one in sums) or Decimal(1)
+    return [
+        Bar(began, ended, one, at * BAR_WIDTH, _parts(held[began], series, highest))
+        for at, (began, ended, one) in enumerate(zip(steps[:-1], steps[1:], sums, strict=True))
+    ]
+
+
+def _parts(rows: Sequence[dict[str, Any]], series: dict[str, int], highest: Decimal) -> list[Part]:
+    """The pieces of a bar, the first series lowest."""
+    heights: dict[int, float] = {}
+    for row in rows:
+        at = series[row["routed_model"]]
+        heights[at] = heights.get(at, 0.0) + float(row["spend"] / highest) * HEIGHT
+    parts, top = [], float(HEIGHT)
+    for at, height in sorted(heights.items()):
+        top -= height
+        parts.append(Part(at, top, height))
+    return parts
