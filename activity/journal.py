@@ -23,8 +23,13 @@ class Journal:
         self._append(self.path, settlement)
 
     def reject(self, settlement: dict[str, Any]) -> None:
-        """Put aside what the database refuses, for a person to look at. Raises OSError."""
-        self._append(self.path.with_suffix(".rejected"), settlement)
+        """Put aside, once, what the database refuses, for a person to look at. Raises OSError.
+
+        A replay that a later line ends, or a crash, comes back with the same line.
+        """
+        path = self.path.with_suffix(".rejected")
+        if orjson.dumps(settlement) not in _content(path).split(b"\n"):
+            self._append(path, settlement)
 
     def clear(self) -> None:
         """Forget everything: the database has it."""
@@ -32,11 +37,7 @@ class Journal:
 
     def read(self) -> list[dict[str, Any]]:
         """The settlements, oldest first; a last line that a crash cut off is left out."""
-        try:
-            return list(_whole_lines(self.path.read_bytes()))
-        except FileNotFoundError:
-            # Another process may have replayed it just now.
-            return []
+        return list(_whole_lines(_content(self.path)))
 
     def _append(self, path: Path, settlement: dict[str, Any]) -> None:
         """Add a line, whole or not at all."""
@@ -52,6 +53,14 @@ class Journal:
             os.close(descriptor)
         if is_new:
             _keep_name(path.parent)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        # Another process may have replayed it just now.
+        return b""
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:

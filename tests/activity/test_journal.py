@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from activity.journal import Journal, workers
@@ -46,6 +47,18 @@ def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path: Path, cut: int) -> No
 
     assert journal.read()[0] == {"id": "gen-1"}
     assert len(journal.read()) == (2 if cut == 1 else 1)
+
+
+def test_what_is_put_aside_again_is_put_aside_once(tmp_path: Path) -> None:
+    # A replay that a later line ends begins anew, with the line that it had put aside.
+    journal = Journal(tmp_path, 7)
+    journal.reject({"id": "gen-1", "text": "日本"})
+    journal.reject({"id": "gen-2"})
+
+    Journal(tmp_path, 7).reject({"id": "gen-1", "text": "日本"})
+
+    aside = (tmp_path / "7.rejected").read_text().splitlines()
+    assert [orjson.loads(line)["id"] for line in aside] == ["gen-1", "gen-2"]
 
 
 def test_a_journal_is_for_its_owner_alone(tmp_path: Path) -> None:
