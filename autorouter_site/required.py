@@ -1,8 +1,12 @@
 """What a variable must be like where a mistake does harm; a wrong one stops the start."""
 
 import base64
+import logging
+import math
 from collections.abc import Sequence
+from typing import Any
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 # Django's own check asks for 50 characters of a SECRET_KEY; 32 of base64 hold 192 random bits.
@@ -11,6 +15,8 @@ KEY_BYTES = 32
 # A sealed credential begins with one byte that says which key sealed it.
 LARGEST_VERSION = 255
 MOST_DAYS = 36_500
+POSTGRESQL = ("postgresql://", "postgres://")
+ON, OFF = ("true", "on", "ok", "yes", "y", "1"), ("false", "off", "no", "n", "0", "")
 
 
 def secret(name: str, value: str) -> str:
@@ -48,6 +54,54 @@ def days(name: str, value: str) -> int:
             f"{name} is {value!r}; it must be a number of days from 0 to {MOST_DAYS}, 0 for no end."
         )
     return int(text)
+
+
+def whole(name: str, value: str) -> int:
+    text = value.strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, 0 or more.")
+    return int(text)
+
+
+def seconds(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be seconds, more than 0.")
+    return number
+
+
+def flag(name: str, value: str) -> bool:
+    text = value.strip().lower()
+    if text not in (*ON, *OFF):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be true or false.")
+    return text in ON
+
+
+def level(name: str, value: str) -> str:
+    """The name of a level of logging, in whatever case."""
+    known = logging.getLevelNamesMapping()
+    if value.upper() not in known:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
+    return value.upper()
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Where PostgreSQL is; the value, which holds a password, is never quoted."""
+    try:
+        parts = environ.Env.db_url_config(url) if url.startswith(POSTGRESQL) else {}
+    except ValueError:
+        parts = {}
+    if not parts.get("NAME"):
+        raise ImproperlyConfigured(
+            f"{name} must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for @, %2F "
+            "for / and %3A for : within a password, and it is something else. Correct it, or "
+            "remove it from the environment and from env in the data folder: make run then brings "
+            "a PostgreSQL of its own."
+        )
+    return dict(parts)
 
 
 def _version_and_key(entry: str) -> tuple[int, bytes] | None:

@@ -25,7 +25,7 @@ AUTOROUTER_CREDENTIAL_KEYS = required.key_ring(
 DEBUG = False
 ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=[*LOCAL_HOSTS])
 CSRF_TRUSTED_ORIGINS = env.list("AUTOROUTER_ORIGINS", default=[])
-AUTOROUTER_HTTPS = env.bool("AUTOROUTER_HTTPS", default=False)
+AUTOROUTER_HTTPS = required.flag("AUTOROUTER_HTTPS", env.str("AUTOROUTER_HTTPS", default="false"))
 
 INSTALLED_APPS = [
     "autorouter_site.apps.SiteAdminConfig",
@@ -83,7 +83,7 @@ TEMPLATES = [
 ]
 
 # DATABASE_URL is PostgreSQL; quickstart sets it to its embedded server when it is missing.
-DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES = {"default": required.database("DATABASE_URL", env.str("DATABASE_URL"))}
 # Under ASGI a page runs in a thread of its own; a connection it kept would serve nobody else.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
@@ -164,7 +164,9 @@ AUTOROUTER_INIT_ADMIN_PASSWORD = env.str("AUTOROUTER_INIT_ADMIN_PASSWORD", defau
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 
 # How long a conversation keeps its model after its last successful request.
-AUTOROUTER_STICKY_SECONDS = env.int("AUTOROUTER_STICKY_SECONDS", default=300)
+AUTOROUTER_STICKY_SECONDS = required.whole(
+    "AUTOROUTER_STICKY_SECONDS", env.str("AUTOROUTER_STICKY_SECONDS", default="300")
+)
 # Days that requests are kept, errors and refusals too; 0 keeps them for ever.
 AUTOROUTER_RETENTION_DAYS = required.days(
     "AUTOROUTER_RETENTION_DAYS", env.str("AUTOROUTER_RETENTION_DAYS", default="0")
@@ -173,15 +175,27 @@ AUTOROUTER_RETENTION_DAYS = required.days(
 AUTOROUTER_PRIVATE_UPSTREAMS = env.list("AUTOROUTER_PRIVATE_UPSTREAMS", default=[])
 # host:port of the offline demo provider; empty means that there is none.
 AUTOROUTER_DEMO_UPSTREAM = env.str("AUTOROUTER_DEMO_UPSTREAM", default="")
-AUTOROUTER_MAX_BODY_BYTES = env.int("AUTOROUTER_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+AUTOROUTER_MAX_BODY_BYTES = required.whole(
+    "AUTOROUTER_MAX_BODY_BYTES", env.str("AUTOROUTER_MAX_BODY_BYTES", default="16777216")
+)
 # Completions of one key that a worker answers at once; it takes 2,000 of all keys.
-AUTOROUTER_MAX_PARALLEL = env.int("AUTOROUTER_MAX_PARALLEL", default=1000)
+AUTOROUTER_MAX_PARALLEL = required.whole(
+    "AUTOROUTER_MAX_PARALLEL", env.str("AUTOROUTER_MAX_PARALLEL", default="1000")
+)
 # Seconds until an upstream must have sent its first byte, the next one, and the last one.
-AUTOROUTER_FIRST_BYTE_SECONDS = env.float("AUTOROUTER_FIRST_BYTE_SECONDS", default=60.0)
-AUTOROUTER_NEXT_BYTE_SECONDS = env.float("AUTOROUTER_NEXT_BYTE_SECONDS", default=120.0)
+AUTOROUTER_FIRST_BYTE_SECONDS = required.seconds(
+    "AUTOROUTER_FIRST_BYTE_SECONDS", env.str("AUTOROUTER_FIRST_BYTE_SECONDS", default="60")
+)
+AUTOROUTER_NEXT_BYTE_SECONDS = required.seconds(
+    "AUTOROUTER_NEXT_BYTE_SECONDS", env.str("AUTOROUTER_NEXT_BYTE_SECONDS", default="120")
+)
 # A JSON answer has its first byte only when it is complete.
-AUTOROUTER_ANSWER_SECONDS = env.float("AUTOROUTER_ANSWER_SECONDS", default=300.0)
-AUTOROUTER_TOTAL_SECONDS = env.float("AUTOROUTER_TOTAL_SECONDS", default=1800.0)
+AUTOROUTER_ANSWER_SECONDS = required.seconds(
+    "AUTOROUTER_ANSWER_SECONDS", env.str("AUTOROUTER_ANSWER_SECONDS", default="300")
+)
+AUTOROUTER_TOTAL_SECONDS = required.seconds(
+    "AUTOROUTER_TOTAL_SECONDS", env.str("AUTOROUTER_TOTAL_SECONDS", default="1800")
+)
 
 # Keys of providers, by the variable that each provider names. An operator may name any of these
 # and send it to an address of their own, so no other secret of this process is among them.
@@ -190,6 +204,7 @@ AUTOROUTER_PROVIDER_KEYS = {
     name: value for name, value in env.ENVIRON.items() if name.endswith(PROVIDER_KEY_ENDINGS)
 }
 
+LEVEL = required.level("AUTOROUTER_LOG_LEVEL", env.str("AUTOROUTER_LOG_LEVEL", default="WARNING"))
 # A warning is a line of JSON as well.
 logging.captureWarnings(capture=True)
 LOGGING = {
@@ -206,5 +221,5 @@ LOGGING = {
     },
     # A client's mistake is answered to the client; it is no news for the operator.
     "loggers": {"django.request": {"level": "ERROR"}},
-    "root": {"handlers": ["stderr"], "level": env.str("AUTOROUTER_LOG_LEVEL", default="WARNING")},
+    "root": {"handlers": ["stderr"], "level": LEVEL},
 }

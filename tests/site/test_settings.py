@@ -57,6 +57,16 @@ SHORT_KEY = base64.b64encode(b"twelve bytes").decode()
         ("AUTOROUTER_CREDENTIAL_KEYS", f"300:{GOOD_KEY}", "entry 1 is something else"),
         ("AUTOROUTER_CREDENTIAL_KEYS", f"1:{GOOD_KEY},1:{GOOD_KEY}", "has a version twice"),
         ("AUTOROUTER_RETENTION_DAYS", "-1", "is '-1'; it must be a number of days from 0"),
+        ("AUTOROUTER_STICKY_SECONDS", "five", "is 'five'; it must be a whole number"),
+        ("AUTOROUTER_MAX_PARALLEL", "-1", "is '-1'; it must be a whole number"),
+        ("AUTOROUTER_TOTAL_SECONDS", "1h", "is '1h'; it must be seconds, more than 0"),
+        ("AUTOROUTER_NEXT_BYTE_SECONDS", "nan", "is 'nan'; it must be seconds, more than 0"),
+        ("AUTOROUTER_HTTPS", "ture", "is 'ture'; it must be true or false"),
+        ("AUTOROUTER_LOG_LEVEL", "LOUD", "is 'LOUD'; it must be one of CRITICAL, "),
+        ("DATABASE_URL", "", "DATABASE_URL must be postgresql://USER"),
+        ("DATABASE_URL", "postgresql://db.example", "DATABASE_URL must be postgresql://USER"),
+        ("DATABASE_URL", f"sqlite:///{SHORT}", "DATABASE_URL must be postgresql://USER"),
+        ("DATABASE_URL", f"postgresql://u@h:{SHORT}/x", "DATABASE_URL must be postgresql://USER"),
     ],
 )
 def test_a_value_that_does_harm_stops_the_start(
