@@ -20,6 +20,10 @@ LOG_BYTES = 1_000_000
 LAST_LINES = 10
 # A server whose quickstart was killed ends by itself within that time.
 ENDING_SECONDS = 5.0
+LOCK_NAME = "postmaster.pid"
+# After a power cut the number that it holds may be that of any process of ours.
+STALE = """
+If the process that it names is no PostgreSQL, or it names none, delete {lock} and start again."""
 
 
 def url(var_dir: Path) -> str:
@@ -35,6 +39,8 @@ class EmbeddedPostgres:
         self.place = locate(self.var_dir)
         self.durable = durable
         self.log = self.var_dir / "log" / "postgres.log"
+        # Where this start's lines begin; those before are of servers that are no more.
+        self._log_begins = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,15 +78,18 @@ class EmbeddedPostgres:
         """Raise with the end of its log if it ended by itself."""
         if self.process is not None and self.process.poll() is not None:
             lines = "\n".join(self._last_lines())
+            lock = self.place.data / LOCK_NAME
+            advice = STALE.format(lock=lock) if LOCK_NAME in lines else ""
             raise EmbeddedError(
                 f"The database ended with status {self.process.returncode}. "
-                f"The end of {self.log}:\n{lines}"
+                f"The end of {self.log}:\n{lines}{advice}"
             )
 
     def _last_lines(self) -> list[str]:
         if not self.log.exists():
             return []
-        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+        lines = self.log.read_bytes()[self._log_begins :].decode(errors="replace").splitlines()
+        return lines[-LAST_LINES:]
 
     def _refuse_second_server(self) -> None:
         """Raise when another server has this data; let one that is just ending end."""
@@ -100,7 +109,7 @@ class EmbeddedPostgres:
         It may be another one with the number of a server that crashed: PostgreSQL knows.
         """
         try:
-            pid = int((self.place.data / "postmaster.pid").read_text().split()[0])
+            pid = int((self.place.data / LOCK_NAME).read_text().split()[0])
             os.kill(pid, 0)
         except (OSError, ValueError, IndexError):
             return 0
@@ -143,6 +152,7 @@ class EmbeddedPostgres:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
+            self._log_begins = log.tell()
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

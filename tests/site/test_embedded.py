@@ -96,6 +96,19 @@ def test_failure_to_start_shows_the_end_of_its_log(server):
         server.start()
 
 
+def test_a_lock_that_a_crash_left_is_told_with_what_to_do(server):
+    server.start()
+    server.stop()
+    lock = server.place.data / "postmaster.pid"
+    lock.touch()
+
+    with pytest.raises(EmbeddedError, match=f"delete {lock} and start again") as told:
+        server.start()
+
+    # What the server before this one wrote says nothing of what went wrong now.
+    assert "shut down" not in str(told.value)
+
+
 def test_address_is_known_before_the_start(var_dir, server):
     before = embedded.url(var_dir)
 
