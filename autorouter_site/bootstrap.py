@@ -1,6 +1,7 @@
 """Makes the file of secrets that settings.py reads; free of Django, which needs the secrets."""
 
 import base64
+import errno
 import os
 import secrets
 import socket
@@ -17,6 +18,7 @@ DEMO_PORT = 9190
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # What listens on all addresses, and the one that leads there from here.
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
+FULL = (errno.ENOSPC, errno.EDQUOT)
 HEADER = "# Made by quickstart. Keep it: without these keys nobody can read what they protect.\n"
 
 
@@ -54,9 +56,11 @@ def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None
     try:
         write_secrets(var_dir, environ)
     except OSError as error:
+        sys.exit(cannot_write(error, var_dir))
+    except UnicodeDecodeError as error:
         sys.exit(
-            f"Cannot write {error.filename}: {error.strerror}. Start as the user who owns that "
-            "folder, or name another one with AUTOROUTER_VAR_DIR."
+            f"{var_dir / 'env'} is no text: byte {error.start} is not UTF-8. Put back a copy of "
+            "it: without its keys nobody can read what they protect."
         )
     _let_in(_host_in(arguments), var_dir, environ)
     if "--no-demo" not in arguments and "AUTOROUTER_DEMO_UPSTREAM" not in environ:
@@ -64,6 +68,17 @@ def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None
         environ["AUTOROUTER_DEMO_UPSTREAM"] = demo
         listed = [environ.get("AUTOROUTER_PRIVATE_UPSTREAMS"), demo]
         environ["AUTOROUTER_PRIVATE_UPSTREAMS"] = ",".join(filter(None, listed))
+
+
+def cannot_write(error: OSError, var_dir: Path) -> str:
+    """What to tell whom a file of ours could not be made for."""
+    what = f"Cannot write {error.filename or var_dir}: {error.strerror}."
+    if error.errno in FULL:
+        return f"{what} Free some space, or name a folder elsewhere with AUTOROUTER_VAR_DIR."
+    return (
+        f"{what} Start as the user who owns that folder, or name another one with "
+        "AUTOROUTER_VAR_DIR."
+    )
 
 
 def write_secrets(var_dir: Path, environ: Mapping[str, str]) -> None:

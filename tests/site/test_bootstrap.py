@@ -1,4 +1,5 @@
 import base64
+import errno
 import os
 import subprocess
 import sys
@@ -156,6 +157,23 @@ def test_folder_that_cannot_be_written_ends_with_a_sentence(tmp_path):
 
     with pytest.raises(SystemExit, match="AUTOROUTER_VAR_DIR"):
         bootstrap.prepare([], {"AUTOROUTER_VAR_DIR": str(tmp_path / "file" / "var")})
+
+
+def test_secrets_that_are_no_text_are_told_and_kept(tmp_path):
+    (tmp_path / "env").write_bytes(b"SECRET_KEY=\xff")
+
+    with pytest.raises(SystemExit, match=f"{tmp_path}/env is no text: byte 11 is not UTF-8"):
+        bootstrap.prepare([], {"AUTOROUTER_VAR_DIR": str(tmp_path)})
+
+    assert (tmp_path / "env").read_bytes() == b"SECRET_KEY=\xff"
+
+
+def test_a_full_disk_is_told_with_another_way_out(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    told = bootstrap.cannot_write(full, tmp_path)
+
+    assert told.startswith(f"Cannot write {tmp_path}: No space left on device. Free some space")
 
 
 def test_importing_it_does_not_import_django():

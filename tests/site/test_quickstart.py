@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from django.core.management import CommandError
+from django.db import OperationalError
 
 from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS, SECRETS
 from autorouter_site.embedded import EmbeddedPostgres
@@ -191,6 +192,40 @@ def test_taken_port_is_told_with_a_way_out(start):
 
     assert f"port {port} " in quickstart.output
     assert f"--port {port + 1}" in quickstart.output
+
+
+def test_a_file_that_cannot_be_made_is_told_in_a_sentence(start, var_dir):
+    (var_dir / "quickstart.lock").mkdir()
+    quickstart = start()
+
+    assert quickstart.wait_until_ended() == 1
+
+    assert quickstart.output.startswith(f"CommandError: Cannot write {var_dir}/quickstart.lock: ")
+    assert quickstart.processes() == []
+
+
+def test_a_database_that_is_not_there_is_told_by_its_place(start, var_dir):
+    quickstart = start(DATABASE_URL="postgresql://me:secret-word@127.0.0.1:1/mine")
+
+    assert quickstart.wait_until_ended() == 1
+
+    assert "Connection refused" in quickstart.output
+    assert "That is of the database mine at 127.0.0.1:1, which DATABASE_URL" in quickstart.output
+    assert "secret-word" not in quickstart.output
+    assert "Traceback" not in quickstart.output
+
+
+def test_a_database_of_ours_that_ended_is_told_as_such(settings, monkeypatch, var_dir):
+    database = EmbeddedPostgres(var_dir, durable=False)
+    options = {"host": str(database.place.sockets)}
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
+    database.start()
+    database.process.kill()
+    database.process.wait()
+
+    told = command._why_no_database(database, OperationalError("the connection is closed"))
+
+    assert told.startswith("The database ended with status -9. The end of ")
 
 
 @pytest.mark.parametrize("port", ["99999", "65536", "0", "-1", "http"])

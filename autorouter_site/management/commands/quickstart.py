@@ -17,11 +17,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
 from autorouter_site import sign_in_link
-from autorouter_site.bootstrap import EVERY_ADDRESS, LOCAL_HOSTS, as_host
+from autorouter_site.bootstrap import EVERY_ADDRESS, LOCAL_HOSTS, as_host, cannot_write
 from autorouter_site.broker import install_pgmq
 from autorouter_site.embedded import EmbeddedError, EmbeddedPostgres
 from autorouter_site.first_start import Account, admin_account, collect_static
@@ -83,6 +83,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         _on_signals(signal.default_int_handler)
+        try:
+            self._serve(options)
+        except OSError as error:
+            raise CommandError(cannot_write(error, settings.VAR_DIR)) from error
+
+    def _serve(self, options: dict[str, Any]) -> None:
         with _only_one(settings.VAR_DIR / "quickstart.lock"):
             database = EmbeddedPostgres(settings.VAR_DIR)
             supervisor = Supervisor(settings.VAR_DIR / "log")
@@ -90,8 +96,10 @@ class Command(BaseCommand):
                 self._run(database, supervisor, options)
             except KeyboardInterrupt:
                 self.stdout.write("\nEnding ...")
-            except (ChildDied, EmbeddedError, OperationalError) as error:
+            except (ChildDied, EmbeddedError) as error:
                 raise CommandError(str(error)) from error
+            except DatabaseError as error:
+                raise CommandError(_why_no_database(database, error)) from error
             finally:
                 # The second one waits for nothing.
                 _on_signals(lambda *_: supervisor.kill())
@@ -176,6 +184,23 @@ def _only_one(path: Path) -> Iterator[None]:
 def _is_used(database: EmbeddedPostgres) -> bool:
     """Whether DATABASE_URL is the embedded server's."""
     return settings.DATABASES["default"]["OPTIONS"].get("host") == str(database.place.sockets)
+
+
+def _why_no_database(database: EmbeddedPostgres, error: DatabaseError) -> str:
+    """What the database refused; of ours, first whether it ended, of another, which one it is."""
+    if _is_used(database):
+        try:
+            database.check_alive()
+        except EmbeddedError as ended:
+            return str(ended)
+        return f"{str(error).strip()}\nSee {database.log}."
+    named = settings.DATABASES["default"]
+    at = named["OPTIONS"].get("host") or f"{named['HOST'] or 'localhost'}:{named['PORT'] or 5432}"
+    return (
+        f"{str(error).strip()}\nThat is of the database {named['NAME']} at {at}, which "
+        "DATABASE_URL names. See that it runs and lets its user make tables, or correct "
+        f"DATABASE_URL in the environment or in {settings.VAR_DIR / 'env'}."
+    )
 
 
 def _places(database: EmbeddedPostgres) -> str:
