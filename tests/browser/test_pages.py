@@ -289,6 +289,21 @@ def test_a_double_click_sends_a_form_once(signed_in):
     assert goes == [True, False]
 
 
+def test_one_button_of_a_form_does_not_hold_back_the_other(signed_in):
+    page = signed_in()
+    page.goto(AUTO_ROUTER)
+    press = """(form) => ["Preview", "Save", "Preview"].map((text) => {
+      const submitter = [...form.querySelectorAll("button:not([aria-hidden])")]
+        .find((one) => one.textContent === text);
+      const options = { bubbles: true, cancelable: true, submitter };
+      return form.dispatchEvent(new SubmitEvent("submit", options));
+    })"""
+
+    goes = page.locator("main form").evaluate(press)
+
+    assert goes == [True, True, False]
+
+
 def test_the_preview_says_that_one_was_signed_out(signed_in):
     page = signed_in()
     page.goto(AUTO_ROUTER)
