@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -42,18 +43,23 @@ class BoundedLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path
-        self.file = path.open("ab")
+        self.file = self._open()
 
     def write(self, data: bytes) -> None:
-        if self.file.tell() + len(data) > LOG_BYTES:
-            self.file.close()
-            self.path.replace(self.path.with_suffix(".log.1"))
-            self.file = self.path.open("ab")
-        self.file.write(data)
-        self.file.flush()
+        """Keep what fits: a full disk costs lines, and not the server that wrote them."""
+        with suppress(OSError):
+            if self.file.tell() + len(data) > LOG_BYTES:
+                self.path.replace(self.path.with_suffix(".log.1"))
+                full, self.file = self.file, self._open()
+                full.close()
+            self.file.write(data)
 
     def close(self) -> None:
         self.file.close()
+
+    def _open(self) -> IO[bytes]:
+        # What a buffer held back would be written, and fail, once more.
+        return self.path.open("ab", buffering=0)
 
 
 class Child:

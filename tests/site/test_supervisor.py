@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autorouter_site import supervisor as module
-from autorouter_site.supervisor import ChildDied, Supervisor
+from autorouter_site.supervisor import BoundedLog, ChildDied, Supervisor
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +84,29 @@ def test_death_of_a_child_is_told_with_its_last_lines(supervisor):
 
     assert "The fails ended with status 3" in str(told.value)
     assert "\n  first line\n  second line" in str(told.value)
+
+
+def test_a_full_disk_costs_lines_of_the_log_and_not_the_child(supervisor, start, tmp_path):
+    (tmp_path / "waits.log").symlink_to("/dev/full")
+
+    process = start("waits")
+
+    assert process.poll() is None
+    assert "up" in supervisor.children[0].tail
+
+
+def test_a_log_that_cannot_be_turned_over_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BYTES", 10)
+    (tmp_path / "waits.log.1").mkdir()
+    log = BoundedLog(tmp_path / "waits.log")
+
+    log.write(b"0123456789")
+    log.write(b"lost")
+    (tmp_path / "waits.log.1").rmdir()
+    log.write(b"kept")
+    log.close()
+
+    assert (tmp_path / "waits.log").read_bytes() == b"kept"
 
 
 def test_killed_child_is_told_by_its_signal(supervisor, start):
