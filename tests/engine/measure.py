@@ -1,6 +1,6 @@
 """Prints tables of the engine's README and FIGURES: python -m tests.engine.measure [NAME ...]
 
-Names: prices dial picks stability steering cpu; all but prices if none is named. Spend and
+Names: prices dial picks stability steering hardness cpu; all but prices if none is named. Spend and
 quality are this engine's own predictions over tests/engine/prompts.py, at the prices of
 candidates.py. CPU is this process's own time, not the clock's, but a busy machine still slows it
 by what it takes of caches: the lowest of several rounds is shown.
@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from random import Random
-from statistics import fmean, median
+from statistics import correlation, fmean, median
 
 from routing.engine import VERSION, selection
 from routing.engine.analysis import analyse, forget
 from routing.engine.conversation import read
 from routing.engine.predictor import Prediction, predict
 from routing.engine.selection import CHEAPEST, Ranked, rank
+from routing.engine.tasks import TASKS
+from routing.engine.training.written import read_written
 from tests.engine.attacks import ATTACKS, IDLE
 from tests.engine.candidates import POOL, analyse_text, rank_text
 from tests.engine.prompts import PROMPTS
@@ -152,6 +154,23 @@ def steering() -> Iterator[str]:
         yield f"{name}: moves {1 - share:.1%} of {len(variants)}, mean spend {spend:+.0%}"
 
 
+def hardness() -> Iterator[str]:
+    """Compare difficulty with how hard written prompts were judged to be, which none has learnt."""
+    written = [one for one in read_written() if one.language == "en"]
+    said = [analyse_text(one.text).difficulty for one in written]
+    judged = [one.hardness for one in written]
+    lengths = [math.log(len(one.text)) for one in written]
+    rows = [[at for at, one in enumerate(written) if one.task == task] for task in TASKS]
+    within = [
+        correlation([said[at] for at in chosen], [judged[at] for at in chosen])
+        for chosen in rows
+        if chosen
+    ]
+    yield f"difficulty with the hardness of {len(written)}: {correlation(said, judged):.2f}"
+    yield f"the same within each task, mean: {fmean(within):.2f}"
+    yield f"length with the hardness: {correlation(lengths, judged):.2f}"
+
+
 def prices() -> Iterator[str]:
     """Find the price of money at which the typical spend is what STEP asks for."""
     predicted, in_use = pools(), selection.PRICE_OF_MONEY
@@ -199,7 +218,8 @@ def timed(source: str, length: int) -> tuple[float, float]:
     return median(times), sorted(times)[int(0.99 * DECISIONS)]
 
 
-SECTIONS = {one.__name__: one for one in (prices, dial, picks, stability, steering, cpu)}
+_ALL = (prices, dial, picks, stability, steering, hardness, cpu)
+SECTIONS = {one.__name__: one for one in _ALL}
 
 if __name__ == "__main__":
     print(VERSION)

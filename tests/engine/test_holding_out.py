@@ -55,6 +55,14 @@ def test_foreign_templates_are_left_out_with_their_family():
     assert [one.name for one in judge_languages(trial)] == ["first, de", "first, en"]
 
 
+def test_a_family_that_nothing_was_put_into_english_of_is_judged_without():
+    trial = make_trial([("written", "en"), ("languages-written", "de"), ("first", "en")])
+
+    verdicts = judge_languages(trial, make_trial([("languages-first", "en")]))
+
+    assert [one.name for one in verdicts] == ["written, de", "written, en"]
+
+
 def test_the_same_in_english_is_judged_by_the_heads_of_the_family():
     trial = make_trial([("first", "en"), ("languages-first", "de"), ("second", "en")])
     parallel = make_trial([("languages-first", "en")])

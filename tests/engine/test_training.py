@@ -149,10 +149,10 @@ def test_heads_learn_what_words_say():
 
 
 def test_words_teach_what_words_like_them_say():
-    texts = [f"{word} please" for word in ("poem", "verse", "python", "java") * 20]
+    texts = [f"{word} please" for word in ("poem", "verse", "query", "database") * 20]
     design = design_of(map(read_features, texts))
     residual = softmax_residual(np.tile([0, 0, 1, 1], 20), np.ones(80, np.float32), 0.0)
-    unseen = design_of(map(read_features, ["sonnet please", "javascript please"]))
+    unseen = design_of(map(read_features, ["haiku please", "sql please"]))
 
     found = fit(design, 2, residual, plan=Plan(passes=100, step=0.01, of_words=True))
 

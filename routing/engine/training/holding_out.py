@@ -1,8 +1,8 @@
 """How well prompts are read whose source, or whose data set, the heads have not seen.
 
-Each public source, and each family of our templates in all its languages, is left out of the
-training in turn and read by what the others taught, at the temperature of the artefact. Data sets
-with grades are left out in rounds, as labels and as grades.
+Each public source, each family of our templates in all its languages, and all that was written by
+hand is left out of the training in turn and read by what the others taught, at the temperature of
+the artefact. Data sets with grades are left out in rounds, as labels and as grades.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ from routing.engine.training.examples import Example, without_form
 from routing.engine.training.fitting import Heads, scores_of, softmax
 from routing.engine.training.templating import make_parallel
 
-# What holds the templates of the other languages, beside the family of the same name.
+# What holds the prompts of the other languages, beside the family of the same name.
 FOREIGN = "languages-"
 
 # Names the verdict on English prompts that say what the foreign ones say.
@@ -118,8 +118,8 @@ def judge_languages(trial: Trial, parallel: Trial | None = None) -> Iterator[Ver
         shared = set.intersection(*tasks)
         for language, rows in sorted(spoken.items()):
             yield _evenly(f"{name}, {language}", trial, heads, rows, shared)
-        if parallel is not None:
-            own = [family_of(one.source) == name for one in parallel.examples]
+        own = [family_of(one.source) == name for one in parallel.examples] if parallel else []
+        if parallel is not None and any(own):
             yield _evenly(f"{name}, {SAME}", parallel, heads, np.flatnonzero(own), shared)
 
 
@@ -163,7 +163,7 @@ def _key(text: str) -> str:
 
 
 def family_of(source: str) -> str:
-    """Return the source, or the family whose foreign templates it is."""
+    """Return the source, or the family whose foreign prompts it is."""
     return source.removeprefix(FOREIGN)
 
 

@@ -6,12 +6,13 @@
 MODEL_DIR is the folder `model` of that package (all-MiniLM-L6-v2, Apache-2.0). Needed once, not to
 train: words.npz is in the repository. Takes five minutes of one core.
 
-Pieces of our own templates, some of their words replaced by words of the encoder's vocabulary, are
-encoded; each word's vector is then fitted by least squares, so that the sum over a piece's words is
-what the encoder says of it. No label and no prompt of any data set is seen.
+Pieces of our own templates and written prompts, some of their words replaced by others that are to
+be known, are encoded; each word's vector is then fitted by least squares, so that the sum over a
+piece's words is what the encoder says of it. No label and no prompt of any data set is seen.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -23,8 +24,10 @@ from scipy.sparse import csr_matrix
 from transformers import BertModel, BertTokenizerFast
 
 from routing.engine.hashing import hash_words
+from routing.engine.training.examples import Example
 from routing.engine.training.recipe import SEED
 from routing.engine.training.templating import make_examples
+from routing.engine.training.written import read_written
 from routing.engine.words import FILE, SIZE, ZERO
 
 KNOWN = 14_000
@@ -63,14 +66,23 @@ def main(model_dir: Path) -> None:
 
 
 def _vocabulary(model_dir: Path) -> tuple[list[list[str]], list[str]]:
-    """Return our templates' texts as words, and the words to know: theirs, then the commonest."""
-    english = [one.text for one in make_examples(SEED) if one.language == "en"]
-    texts = [_plain(text[:LONGEST_TEXT]) for text in english]
-    own = sorted({word for words in texts for word in words if len(word) > 1})
+    """Return our own texts as words, and the words to know: theirs, then the encoder's.
+
+    Of templates all are known, of written prompts those that two or more have.
+    """
+    filled, written = _english(make_examples(SEED)), _english(read_written())
+    uses = Counter(word for words in written for word in set(words))
+    own = {word for words in filled for word in words}
+    own |= {word for word, count in uses.items() if count > 1 and word.isascii()}
     every = (model_dir / "vocab.txt").read_text(encoding="utf-8").split()
-    common = [word for word in every if word.isascii() and word.isalpha() and len(word) > 1]
-    words = list(dict.fromkeys(own + common))[:KNOWN]
-    return [words for words in texts if len(words) >= PIECE_WORDS[0]], words
+    common = [word for word in every if word.isascii() and word.isalpha()]
+    known = dict.fromkeys(word for word in sorted(own) + common if len(word) > 1)
+    texts = [words for words in filled + written if len(words) >= PIECE_WORDS[0]]
+    return texts, list(known)[:KNOWN]
+
+
+def _english(examples: Sequence[Example]) -> list[list[str]]:
+    return [_plain(one.text[:LONGEST_TEXT]) for one in examples if one.language == "en"]
 
 
 def _plain(text: str) -> list[str]:
