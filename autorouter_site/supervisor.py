@@ -49,7 +49,9 @@ class BoundedLog:
         """Keep what fits: a full disk costs lines, and not the server that wrote them."""
         with suppress(OSError):
             if self.file.tell() + len(data) > LOG_BYTES:
-                self.path.replace(self.path.with_suffix(".log.1"))
+                # It was moved before where the next one could not be opened then.
+                if self.path.exists():
+                    self.path.replace(self.path.with_suffix(".log.1"))
                 full, self.file = self.file, self._open()
                 full.close()
             self.file.write(data)

@@ -109,6 +109,18 @@ def test_a_log_that_cannot_be_turned_over_goes_on(tmp_path, monkeypatch):
     assert (tmp_path / "waits.log").read_bytes() == b"kept"
 
 
+def test_a_log_that_was_moved_and_not_opened_anew_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BYTES", 10)
+    log = BoundedLog(tmp_path / "waits.log")
+    log.write(b"0123456789")
+    (tmp_path / "waits.log").rename(tmp_path / "waits.log.1")
+
+    log.write(b"kept")
+    log.close()
+
+    assert (tmp_path / "waits.log").read_bytes() == b"kept"
+
+
 def test_killed_child_is_told_by_its_signal(supervisor, start):
     start("waits").kill()
 
