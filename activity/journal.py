@@ -17,6 +17,8 @@ class Journal:
         self.path = folder / f"{worker}.jsonl"
         # Threads write to it, and who takes half a line back must not take another's along.
         self._turn = Lock()
+        # The lines put aside, once one was: many may come back at once, and each is looked up.
+        self._rejected: set[bytes] | None = None
 
     def append(self, settlement: dict[str, Any]) -> None:
         """Keep a settlement; when this returns it survives a power cut. Raises OSError."""
@@ -27,9 +29,12 @@ class Journal:
 
         A replay that a later line ends, or a crash, comes back with the same line.
         """
-        path = self.path.with_suffix(".rejected")
-        if orjson.dumps(settlement) not in _content(path).split(b"\n"):
+        path, line = self.path.with_suffix(".rejected"), orjson.dumps(settlement)
+        if self._rejected is None:
+            self._rejected = set(_content(path).split(b"\n"))
+        if line not in self._rejected:
             self._append(path, settlement)
+            self._rejected.add(line)
 
     def clear(self) -> None:
         """Forget everything: the database has it."""
@@ -59,7 +64,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        # Another process may have replayed it just now.
+        # Another process may have replayed it just now, or nothing was put aside yet.
         return b""
 
 
