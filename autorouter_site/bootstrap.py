@@ -19,6 +19,8 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # What listens on all addresses, and the one that leads there from here.
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# What an operator can mend where a file of ours cannot be made.
+UNWRITABLE = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
 HEADER = "# Made by quickstart. Keep it: without these keys nobody can read what they protect.\n"
 
 

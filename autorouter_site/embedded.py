@@ -21,9 +21,15 @@ LAST_LINES = 10
 # A server whose quickstart was killed ends by itself within that time.
 ENDING_SECONDS = 5.0
 LOCK_NAME = "postmaster.pid"
-# After a power cut the number that it holds may be that of any process of ours.
+# After a power cut the number that it holds may be that of any process of ours, or none: how
+# PostgreSQL says so.
+LOCKED = (
+    f'"{LOCK_NAME}" already exists',
+    f'"{LOCK_NAME}" is empty',
+    f'data in lock file "{LOCK_NAME}"',
+)
 STALE = """
-If the process that it names is no PostgreSQL, or it names none, delete {lock} and start again."""
+If {lock} names a process that is no PostgreSQL, or none, delete it and start again."""
 
 
 def url(var_dir: Path) -> str:
@@ -79,7 +85,7 @@ class EmbeddedPostgres:
         if self.process is not None and self.process.poll() is not None:
             lines = "\n".join(self._last_lines())
             lock = self.place.data / LOCK_NAME
-            advice = STALE.format(lock=lock) if LOCK_NAME in lines else ""
+            advice = STALE.format(lock=lock) if any(word in lines for word in LOCKED) else ""
             raise EmbeddedError(
                 f"The database ended with status {self.process.returncode}. "
                 f"The end of {self.log}:\n{lines}{advice}"

@@ -21,7 +21,14 @@ from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
 from autorouter_site import sign_in_link
-from autorouter_site.bootstrap import EVERY_ADDRESS, LOCAL_HOSTS, as_host, cannot_write
+from autorouter_site.bootstrap import (
+    EVERY_ADDRESS,
+    FULL,
+    LOCAL_HOSTS,
+    UNWRITABLE,
+    as_host,
+    cannot_write,
+)
 from autorouter_site.broker import install_pgmq
 from autorouter_site.embedded import EmbeddedError, EmbeddedPostgres
 from autorouter_site.first_start import Account, admin_account, collect_static
@@ -86,6 +93,10 @@ class Command(BaseCommand):
         try:
             self._serve(options)
         except OSError as error:
+            if error.errno not in UNWRITABLE or (
+                error.filename is None and error.errno not in FULL
+            ):
+                raise
             raise CommandError(cannot_write(error, settings.VAR_DIR)) from error
 
     def _serve(self, options: dict[str, Any]) -> None:
