@@ -15,6 +15,8 @@ KEY_BYTES = 32
 # A sealed credential begins with one byte that says which key sealed it.
 LARGEST_VERSION = 255
 MOST_DAYS = 36_500
+# Thirty years in seconds, or a gigabyte.
+LARGEST_DIGITS = 9
 POSTGRESQL = ("postgresql://", "postgres://")
 ON, OFF = ("true", "on", "ok", "yes", "y", "1"), ("false", "off", "no", "n", "0", "")
 
@@ -56,10 +58,14 @@ def days(name: str, value: str) -> int:
     return int(text)
 
 
-def whole(name: str, value: str) -> int:
+def whole(name: str, value: str, *, least: int = 1) -> int:
     text = value.strip()
-    if not (text.isascii() and text.isdigit()):
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, 0 or more.")
+    is_number = text.isascii() and text.isdigit() and len(text) <= LARGEST_DIGITS
+    if not is_number or int(text) < least:
+        most = "9" * LARGEST_DIGITS
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; it must be a whole number from {least} to {most}."
+        )
     return int(text)
 
 
@@ -83,9 +89,10 @@ def flag(name: str, value: str) -> bool:
 def level(name: str, value: str) -> str:
     """The name of a level of logging, in whatever case."""
     known = logging.getLevelNamesMapping()
-    if value.upper() not in known:
+    text = value.strip().upper()
+    if text not in known:
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
-    return value.upper()
+    return text
 
 
 def database(name: str, url: str) -> dict[str, Any]:

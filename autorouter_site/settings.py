@@ -165,7 +165,7 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 
 # How long a conversation keeps its model after its last successful request.
 AUTOROUTER_STICKY_SECONDS = required.whole(
-    "AUTOROUTER_STICKY_SECONDS", env.str("AUTOROUTER_STICKY_SECONDS", default="300")
+    "AUTOROUTER_STICKY_SECONDS", env.str("AUTOROUTER_STICKY_SECONDS", default="300"), least=0
 )
 # Days that requests are kept, errors and refusals too; 0 keeps them for ever.
 AUTOROUTER_RETENTION_DAYS = required.days(
@@ -204,7 +204,9 @@ AUTOROUTER_PROVIDER_KEYS = {
     name: value for name, value in env.ENVIRON.items() if name.endswith(PROVIDER_KEY_ENDINGS)
 }
 
-LEVEL = required.level("AUTOROUTER_LOG_LEVEL", env.str("AUTOROUTER_LOG_LEVEL", default="WARNING"))
+AUTOROUTER_LOG_LEVEL = required.level(
+    "AUTOROUTER_LOG_LEVEL", env.str("AUTOROUTER_LOG_LEVEL", default="WARNING")
+)
 # A warning is a line of JSON as well.
 logging.captureWarnings(capture=True)
 LOGGING = {
@@ -221,5 +223,5 @@ LOGGING = {
     },
     # A client's mistake is answered to the client; it is no news for the operator.
     "loggers": {"django.request": {"level": "ERROR"}},
-    "root": {"handlers": ["stderr"], "level": LEVEL},
+    "root": {"handlers": ["stderr"], "level": AUTOROUTER_LOG_LEVEL},
 }

@@ -1,4 +1,7 @@
-"""Who gets what at every address there is; an address without a line in a table fails a test."""
+"""Who gets what at every address there is; an address without a line in a table fails a test.
+
+By status alone: what a list holds, and what a form does, is tested beside each page.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
