@@ -20,13 +20,15 @@ from routing.validators import (
     validate_patterns,
 )
 
-# OpenAI's o1-pro took 0.0006. A billion tokens at the most still fit into a cost.
-MOST_PER_TOKEN = Decimal("0.01")
-MOST_PER_UNIT = Decimal(100)
+# OpenAI's o1-pro took 0.0006 a token, searches take 0.005 to 0.035.
+MOST_PER_TOKEN = Decimal("0.001")
+MOST_PER_UNIT = Decimal(1)
 NOT_PER_MILLION = (
-    "At most 0.01: a price is in USD per token. $3 per million tokens is 0.000003 per token."
+    "At most 0.001: a price is in USD per token. $3 per million tokens is 0.000003 per token."
 )
-NOT_PER_THOUSAND = "At most 100: a price is in USD for one request or one search."
+NOT_PER_THOUSAND = (
+    "At most 1: a price is in USD for one request or one search. $10 per thousand is 0.01."
+)
 
 
 def price(**options: Any) -> models.DecimalField:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
     [
         ("prompt", "3", "a price is in USD per token"),
         ("long_completion", "15", "a price is in USD per token"),
-        ("web_search", "10000", "a price is in USD for one request or one search"),
+        ("web_search", "10", "a price is in USD for one request or one search"),
     ],
 )
 def test_a_price_per_million_is_not_taken_for_one_per_token(
