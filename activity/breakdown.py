@@ -46,6 +46,7 @@ class Part:
     """What a series has of a bar, from y down, in units of the chart."""
 
     series: int
+    spend: Decimal
     y: float
     height: float
 
@@ -68,6 +69,11 @@ class Breakdown:
     totals: dict[str, Any]
     lines: Sequence[Line]
     bars: Sequence[Bar]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more than the bars show."""
+        return sum(bar.sums["requests"] for bar in self.bars) < self.totals["requests"]
 
     @property
     def width(self) -> int:
@@ -139,12 +145,13 @@ def _bars(
 
 def _parts(rows: Sequence[dict[str, Any]], series: dict[str, int], highest: Decimal) -> list[Part]:
     """The pieces of a bar, the first series lowest."""
-    heights: dict[int, float] = {}
+    spend: dict[int, Decimal] = {}
     for row in rows:
         at = series[row["routed_model"]]
-        heights[at] = heights.get(at, 0.0) + float(row["spend"] / highest) * HEIGHT
+        spend[at] = spend.get(at, Decimal(0)) + row["spend"]
     parts, top = [], float(HEIGHT)
-    for at, height in sorted(heights.items()):
+    for at, spent in sorted(spend.items()):
+        height = float(spent / highest) * HEIGHT
         top -= height
-        parts.append(Part(at, top, height))
+        parts.append(Part(at, spent, top, height))
     return parts

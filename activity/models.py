@@ -106,6 +106,7 @@ class GenerationQuerySet(PagedQuerySet["Generation"]):
 
 
 def _sums() -> dict[str, Any]:
+    """Named apart from the columns, which Django asks of a grouped query."""
     return {
         "requests": Count("id"),
         "spend": Sum("cost", default=Decimal(0)),

@@ -100,7 +100,7 @@ def _links(
             for name, (label, _) in PERIODS.items()
         ],
         "of_models": [
-            (line, len(line.models) == 1 and _query(request, model=line.models[0]))
+            (line, _query(request, model=line.models[0]) if len(line.models) == 1 else "")
             for line in lines
         ],
         "newer": page.newer and _query(request, after=page.newer),

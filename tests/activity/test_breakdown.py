@@ -83,6 +83,18 @@ def test_all_time_is_told_by_months_and_is_bounded(year, count):
     assert bars[-2].began == datetime(2026, 2, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("year", "is_cut"), [(2019, True), (2025, False)])
+def test_what_is_older_than_the_bars_is_said_to_be(year, is_cut):
+    older = at(3) | {"began": datetime(year, 3, 1, tzinfo=UTC)}
+
+    found = break_down(
+        [older, at(3) | {"began": datetime(2026, 3, 1, tzinfo=UTC)}], None, None, NOW
+    )
+
+    assert found.is_cut is is_cut
+    assert found.totals["requests"] == 2
+
+
 def test_nothing_spent_is_no_division_by_it():
     found = break_down([at(3, spend="0")], HOUR, NOW - DAY, NOW)
 
