@@ -36,7 +36,7 @@ def test_twelve_languages_are_written_in():
     assert {one.language for one in WRITTEN} == SPOKEN
 
 
-def test_hardness_has_five_levels_and_goes_little_with_length():
+def test_hardness_has_five_levels_and_is_not_told_by_length_alone():
     hardness = [one.hardness for one in WRITTEN if one.language == "en"]
     lengths = [np.log(len(one.text)) for one in WRITTEN if one.language == "en"]
 

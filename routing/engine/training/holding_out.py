@@ -1,8 +1,8 @@
 """How well prompts are read whose source, or whose data set, the heads have not seen.
 
-Each public source, each family of our templates in all its languages, and all that was written by
-hand is left out of the training in turn and read by what the others taught, at the temperature of
-the artefact. Data sets with grades are left out in rounds, as labels and as grades.
+Each public source, each family of our templates in all its languages, and all that was written for
+it is left out of the training in turn and read by what the others taught, at the temperature of the
+artefact. Data sets with grades are left out in rounds, as labels and as grades.
 """
 
 from collections.abc import Iterator, Sequence
@@ -118,9 +118,10 @@ def judge_languages(trial: Trial, parallel: Trial | None = None) -> Iterator[Ver
         shared = set.intersection(*tasks)
         for language, rows in sorted(spoken.items()):
             yield _evenly(f"{name}, {language}", trial, heads, rows, shared)
-        own = [family_of(one.source) == name for one in parallel.examples] if parallel else []
-        if parallel is not None and any(own):
-            yield _evenly(f"{name}, {SAME}", parallel, heads, np.flatnonzero(own), shared)
+        if parallel is not None:
+            own = [family_of(one.source) == name for one in parallel.examples]
+            if any(own):
+                yield _evenly(f"{name}, {SAME}", parallel, heads, np.flatnonzero(own), shared)
 
 
 def _evenly(name: str, trial: Trial, heads: Heads, every: Rows, tasks: set[str]) -> Verdict:

@@ -148,8 +148,8 @@ def fit_numbers(examples: Sequence[Example], graded: Sequence[Graded]) -> Heads:
 def hardness_of(example: Example) -> float:
     """Return how hard an example is judged to be, 1 to 5, or 0 where nobody said.
 
-    What was written by hand is left to judge by: long prompts of it are the harder ones, and heads
-    that had learnt so bought idle talk a model dearer by a tenth (FIGURES.md).
+    What was written is left to judge by: long prompts of it are the harder ones, and with heads
+    that had learnt so any sentence added raised the spend by a tenth (FIGURES.md).
     """
     if example.source in (WRITTEN, FOREIGN):
         return 0.0

@@ -1,5 +1,5 @@
 """Prompts that a language model wrote for this project, one by one: what users ask and no public
-data set has, a file for each field or register, each file with every task.
+data set has, a file for each field or register, each with every task but those of pictures.
 
 A line of prompts/NAME.jsonl is [task, hardness, text], or [task, hardness, text, language]; the
 hardness, 1 to 5, is judged by who wrote it.
@@ -24,7 +24,7 @@ def read_written() -> list[Example]:
 
 
 def _read(path: Path) -> Iterator[Example]:
-    for at, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    for at, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         task, hardness, text, *language = json.loads(line)
         source = FOREIGN if language else WRITTEN
         name = f"{path.stem}:{at}"
