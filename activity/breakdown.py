@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from activity.paging import EPOCH
@@ -37,15 +38,19 @@ class Line:
     share: str
 
     @property
+    def name(self) -> str:
+        return self.models[0] if len(self.models) == 1 else f"{len(self.models)} others"
+
+    @property
     def tokens(self) -> int:
         return self.sums["prompt"] + self.sums["completion"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a series has of a bar, from y down, in units of the chart."""
+    """What a line has of a bar, from y down, in units of the chart."""
 
-    series: int
+    line: Line
     spend: Decimal
     y: float
     height: float
@@ -97,8 +102,8 @@ def break_down(
     shown = [[model] for model in own] + ([models[len(own) :]] if len(own) < len(models) else [])
     lines = [_line(at, names, rows, totals) for at, names in enumerate(shown)]
     first = since or min((row["began"] for row in rows), default=now)
-    series = {model: at for at, names in enumerate(shown) for model in names}
-    return Breakdown(totals, lines, _bars(rows, series, _steps(step, first, now)))
+    line_of = {model: line for line in lines for model in line.models}
+    return Breakdown(totals, lines, _bars(rows, line_of, _steps(step, first, now)))
 
 
 def _sum(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def _month(moment: datetime) -> datetime:
 
 
 def _bars(
-    rows: Sequence[dict[str, Any]], series: dict[str, int], steps: Sequence[datetime]
+    rows: Sequence[dict[str, Any]], line_of: dict[str, Line], steps: Sequence[datetime]
 ) -> list[Bar]:
     held: dict[datetime, list[dict[str, Any]]] = {began: [] for began in steps[:-1]}
     for row in rows:
@@ -138,20 +143,20 @@ def _bars(
     sums = [_sum(held[began]) for began in steps[:-1]]
     highest = max(one["spend"] for one in sums) or Decimal(1)
     return [
-        Bar(began, ended, one, at * BAR_WIDTH, _parts(held[began], series, highest))
+        Bar(began, ended, one, at * BAR_WIDTH, _parts(held[began], line_of, highest))
         for at, (began, ended, one) in enumerate(zip(steps[:-1], steps[1:], sums, strict=True))
     ]
 
 
-def _parts(rows: Sequence[dict[str, Any]], series: dict[str, int], highest: Decimal) -> list[Part]:
-    """The pieces of a bar, the first series lowest."""
-    spend: dict[int, Decimal] = {}
-    for row in rows:
-        at = series[row["routed_model"]]
-        spend[at] = spend.get(at, Decimal(0)) + row["spend"]
+def _parts(
+    rows: Sequence[dict[str, Any]], line_of: dict[str, Line], highest: Decimal
+) -> list[Part]:
+    """The pieces of a bar, that of the first line lowest."""
+    ordered = sorted(rows, key=lambda row: line_of[row["routed_model"]].series)
     parts, top = [], float(HEIGHT)
-    for at, spent in sorted(spend.items()):
+    for line, own in groupby(ordered, key=lambda row: line_of[row["routed_model"]]):
+        spent = sum((row["spend"] for row in own), Decimal(0))
         height = float(spent / highest) * HEIGHT
         top -= height
-        parts.append(Part(at, spent, top, height))
+        parts.append(Part(line, spent, top, height))
     return parts

@@ -67,8 +67,11 @@ def test_a_bar_is_piled_up_to_its_share_of_the_highest():
     bars = break_down(rows, HOUR, NOW - DAY, NOW).bars
 
     highest, half = (bar.parts for bar in bars if bar.parts)
-    assert [(part.series, part.y, part.height) for part in highest] == [(0, 25, 75), (1, 0, 25)]
-    assert [(part.series, part.y, part.height) for part in half] == [(0, 50, HEIGHT / 2)]
+    assert [(part.line.name, part.y, part.height) for part in highest] == [
+        ("a/one", 25, 75),
+        ("b/two", 0, 25),
+    ]
+    assert [(part.line.name, part.y, part.height) for part in half] == [("a/one", 50, HEIGHT / 2)]
 
 
 @pytest.mark.parametrize(("year", "count"), [(2019, MOST_BARS), (2026, LEAST_BARS)])
