@@ -3,8 +3,8 @@
 import base64
 import logging
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -16,9 +16,21 @@ KEY_BYTES = 32
 LARGEST_VERSION = 255
 MOST_DAYS = 36_500
 # Thirty years in seconds, or a gigabyte.
-LARGEST_DIGITS = 9
+LARGEST_NUMBER = 999_999_999
 POSTGRESQL = ("postgresql://", "postgres://")
 ON, OFF = ("true", "on", "ok", "yes", "y", "1"), ("false", "off", "no", "n", "0", "")
+
+T = TypeVar("T")
+
+
+class Env(environ.Env):
+    """The environment; what is wrong with a variable is said with its name."""
+
+    def checked(
+        self, name: str, check: Callable[[str, str], T], *, default: Any = environ.Env.NOTSET
+    ) -> T:
+        """Read a variable through one of the checks below; raises ImproperlyConfigured."""
+        return check(name, self.str(name, default=default))
 
 
 def secret(name: str, value: str) -> str:
@@ -50,23 +62,27 @@ def key_ring(name: str, entries: Sequence[str]) -> dict[int, bytes]:
 
 def days(name: str, value: str) -> int:
     """A number of days; blank is 0."""
-    text = value.strip() or "0"
-    if not (text.isascii() and text.isdigit() and int(text) <= MOST_DAYS):
+    number = _whole(value.strip() or "0")
+    if number is None or number > MOST_DAYS:
         raise ImproperlyConfigured(
             f"{name} is {value!r}; it must be a number of days from 0 to {MOST_DAYS}, 0 for no end."
         )
-    return int(text)
+    return number
 
 
 def whole(name: str, value: str, *, least: int = 1) -> int:
-    text = value.strip()
-    is_number = text.isascii() and text.isdigit() and len(text) <= LARGEST_DIGITS
-    if not is_number or int(text) < least:
-        most = "9" * LARGEST_DIGITS
+    number = _whole(value.strip())
+    if number is None or number < least:
         raise ImproperlyConfigured(
-            f"{name} is {value!r}; it must be a whole number from {least} to {most}."
+            f"{name} is {value!r}; it must be a whole number from {least} to {LARGEST_NUMBER}."
         )
-    return int(text)
+    return number
+
+
+def _whole(text: str) -> int | None:
+    """A number of 0 to LARGEST_NUMBER, or None where it is none."""
+    is_short = len(text) <= len(str(LARGEST_NUMBER))
+    return int(text) if text.isascii() and text.isdigit() and is_short else None
 
 
 def seconds(name: str, value: str) -> float:

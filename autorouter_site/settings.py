@@ -1,22 +1,22 @@
 """Every environment variable, read once, here; a table in the README says what each is."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 
 from autorouter_site import required
 from autorouter_site.bootstrap import BASE_DIR, LOCAL_HOSTS
 
-env = environ.Env()
+env = required.Env()
 VAR_DIR = Path(env.str("AUTOROUTER_VAR_DIR", default=str(BASE_DIR / "var")))
 # Written by quickstart; a variable of the real environment wins over a line of the file.
-environ.Env.read_env(VAR_DIR / "env")
+env.read_env(VAR_DIR / "env")
 
 # No default: a missing secret must stop the start, not weaken it.
-SECRET_KEY = required.secret("SECRET_KEY", env.str("SECRET_KEY"))
-AUTOROUTER_KEY_PEPPER = required.secret("AUTOROUTER_KEY_PEPPER", env.str("AUTOROUTER_KEY_PEPPER"))
+SECRET_KEY = env.checked("SECRET_KEY", required.secret)
+AUTOROUTER_KEY_PEPPER = env.checked("AUTOROUTER_KEY_PEPPER", required.secret)
 # "version:base64 of 32 bytes", comma separated; the first one encrypts, all decrypt.
 AUTOROUTER_CREDENTIAL_KEYS = required.key_ring(
     "AUTOROUTER_CREDENTIAL_KEYS", env.list("AUTOROUTER_CREDENTIAL_KEYS")
@@ -25,7 +25,7 @@ AUTOROUTER_CREDENTIAL_KEYS = required.key_ring(
 DEBUG = False
 ALLOWED_HOSTS = env.list("AUTOROUTER_HOSTS", default=[*LOCAL_HOSTS])
 CSRF_TRUSTED_ORIGINS = env.list("AUTOROUTER_ORIGINS", default=[])
-AUTOROUTER_HTTPS = required.flag("AUTOROUTER_HTTPS", env.str("AUTOROUTER_HTTPS", default="false"))
+AUTOROUTER_HTTPS = env.checked("AUTOROUTER_HTTPS", required.flag, default="false")
 
 INSTALLED_APPS = [
     "autorouter_site.apps.SiteAdminConfig",
@@ -83,7 +83,7 @@ TEMPLATES = [
 ]
 
 # DATABASE_URL is PostgreSQL; quickstart sets it to its embedded server when it is missing.
-DATABASES = {"default": required.database("DATABASE_URL", env.str("DATABASE_URL"))}
+DATABASES = {"default": env.checked("DATABASE_URL", required.database)}
 # Under ASGI a page runs in a thread of its own; a connection it kept would serve nobody else.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
@@ -164,38 +164,32 @@ AUTOROUTER_INIT_ADMIN_PASSWORD = env.str("AUTOROUTER_INIT_ADMIN_PASSWORD", defau
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 
 # How long a conversation keeps its model after its last successful request.
-AUTOROUTER_STICKY_SECONDS = required.whole(
-    "AUTOROUTER_STICKY_SECONDS", env.str("AUTOROUTER_STICKY_SECONDS", default="300"), least=0
+AUTOROUTER_STICKY_SECONDS = env.checked(
+    "AUTOROUTER_STICKY_SECONDS", partial(required.whole, least=0), default="300"
 )
 # Days that requests are kept, errors and refusals too; 0 keeps them for ever.
-AUTOROUTER_RETENTION_DAYS = required.days(
-    "AUTOROUTER_RETENTION_DAYS", env.str("AUTOROUTER_RETENTION_DAYS", default="0")
-)
+AUTOROUTER_RETENTION_DAYS = env.checked("AUTOROUTER_RETENTION_DAYS", required.days, default="0")
 # host:port of upstreams that may be private or loopback addresses; none unless listed.
 AUTOROUTER_PRIVATE_UPSTREAMS = env.list("AUTOROUTER_PRIVATE_UPSTREAMS", default=[])
 # host:port of the offline demo provider; empty means that there is none.
 AUTOROUTER_DEMO_UPSTREAM = env.str("AUTOROUTER_DEMO_UPSTREAM", default="")
-AUTOROUTER_MAX_BODY_BYTES = required.whole(
-    "AUTOROUTER_MAX_BODY_BYTES", env.str("AUTOROUTER_MAX_BODY_BYTES", default="16777216")
+AUTOROUTER_MAX_BODY_BYTES = env.checked(
+    "AUTOROUTER_MAX_BODY_BYTES", required.whole, default="16777216"
 )
 # Completions of one key that a worker answers at once; it takes 2,000 of all keys.
-AUTOROUTER_MAX_PARALLEL = required.whole(
-    "AUTOROUTER_MAX_PARALLEL", env.str("AUTOROUTER_MAX_PARALLEL", default="1000")
-)
+AUTOROUTER_MAX_PARALLEL = env.checked("AUTOROUTER_MAX_PARALLEL", required.whole, default="1000")
 # Seconds until an upstream must have sent its first byte, the next one, and the last one.
-AUTOROUTER_FIRST_BYTE_SECONDS = required.seconds(
-    "AUTOROUTER_FIRST_BYTE_SECONDS", env.str("AUTOROUTER_FIRST_BYTE_SECONDS", default="60")
+AUTOROUTER_FIRST_BYTE_SECONDS = env.checked(
+    "AUTOROUTER_FIRST_BYTE_SECONDS", required.seconds, default="60"
 )
-AUTOROUTER_NEXT_BYTE_SECONDS = required.seconds(
-    "AUTOROUTER_NEXT_BYTE_SECONDS", env.str("AUTOROUTER_NEXT_BYTE_SECONDS", default="120")
+AUTOROUTER_NEXT_BYTE_SECONDS = env.checked(
+    "AUTOROUTER_NEXT_BYTE_SECONDS", required.seconds, default="120"
 )
 # A JSON answer has its first byte only when it is complete.
-AUTOROUTER_ANSWER_SECONDS = required.seconds(
-    "AUTOROUTER_ANSWER_SECONDS", env.str("AUTOROUTER_ANSWER_SECONDS", default="300")
+AUTOROUTER_ANSWER_SECONDS = env.checked(
+    "AUTOROUTER_ANSWER_SECONDS", required.seconds, default="300"
 )
-AUTOROUTER_TOTAL_SECONDS = required.seconds(
-    "AUTOROUTER_TOTAL_SECONDS", env.str("AUTOROUTER_TOTAL_SECONDS", default="1800")
-)
+AUTOROUTER_TOTAL_SECONDS = env.checked("AUTOROUTER_TOTAL_SECONDS", required.seconds, default="1800")
 
 # Keys of providers, by the variable that each provider names. An operator may name any of these
 # and send it to an address of their own, so no other secret of this process is among them.
@@ -204,9 +198,7 @@ AUTOROUTER_PROVIDER_KEYS = {
     name: value for name, value in env.ENVIRON.items() if name.endswith(PROVIDER_KEY_ENDINGS)
 }
 
-AUTOROUTER_LOG_LEVEL = required.level(
-    "AUTOROUTER_LOG_LEVEL", env.str("AUTOROUTER_LOG_LEVEL", default="WARNING")
-)
+AUTOROUTER_LOG_LEVEL = env.checked("AUTOROUTER_LOG_LEVEL", required.level, default="WARNING")
 # A warning is a line of JSON as well.
 logging.captureWarnings(capture=True)
 LOGGING = {
