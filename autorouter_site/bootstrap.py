@@ -19,8 +19,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # What listens on all addresses, and the one that leads there from here.
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# What an operator can mend where a file of ours cannot be made.
-UNWRITABLE = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
 HEADER = "# Made by quickstart. Keep it: without these keys nobody can read what they protect.\n"
 
 
@@ -70,6 +69,11 @@ def prepare(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None
         environ["AUTOROUTER_DEMO_UPSTREAM"] = demo
         listed = [environ.get("AUTOROUTER_PRIVATE_UPSTREAMS"), demo]
         environ["AUTOROUTER_PRIVATE_UPSTREAMS"] = ",".join(filter(None, listed))
+
+
+def is_of_our_files(error: OSError) -> bool:
+    """Whether an operator can mend it where our files are; a full disk may not say which one."""
+    return error.errno in FULL or (error.errno in UNWRITABLE and error.filename is not None)
 
 
 def cannot_write(error: OSError, var_dir: Path) -> str:

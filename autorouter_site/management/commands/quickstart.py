@@ -23,11 +23,10 @@ from django.http.request import validate_host
 from autorouter_site import sign_in_link
 from autorouter_site.bootstrap import (
     EVERY_ADDRESS,
-    FULL,
     LOCAL_HOSTS,
-    UNWRITABLE,
     as_host,
     cannot_write,
+    is_of_our_files,
 )
 from autorouter_site.broker import install_pgmq
 from autorouter_site.embedded import EmbeddedError, EmbeddedPostgres
@@ -93,9 +92,7 @@ class Command(BaseCommand):
         try:
             self._serve(options)
         except OSError as error:
-            if error.errno not in UNWRITABLE or (
-                error.filename is None and error.errno not in FULL
-            ):
+            if not is_of_our_files(error):
                 raise
             raise CommandError(cannot_write(error, settings.VAR_DIR)) from error
 
