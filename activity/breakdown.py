@@ -8,15 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from activity.paging import EPOCH
+from activity.periods import period_ends
 
-# How long a bar of the chart is, by the period of the page; None: a calendar month.
-STEPS: dict[str, tuple[str, timedelta | None]] = {
-    "1h": ("2 minutes", timedelta(minutes=2)),
-    "24h": ("hour", timedelta(hours=1)),
-    "7d": ("6 hours", timedelta(hours=6)),
-    "30d": ("day", timedelta(days=1)),
-    "all": ("month", None),
-}
 # Bars of months, of which all time may have one.
 LEAST_BARS, MOST_BARS = 12, 36
 # Models with a line and a colour of their own; the rest share one.
@@ -94,13 +87,14 @@ def break_down(
 ) -> Breakdown:
     """Add up the sums of each model and step of time, from since, or the first, until now."""
     totals = _sum(rows)
-    spend = {row["routed_model"]: Decimal(0) for row in rows}
-    for row in rows:
-        spend[row["routed_model"]] += row["spend"]
-    models = sorted(spend, key=lambda model: (-spend[model], model))
+    of_model = {model: _sum(own) for model, own in _grouped(rows, "routed_model").items()}
+    models = sorted(of_model, key=lambda model: (-of_model[model]["spend"], model))
     own = models if len(models) <= MOST_MODELS + 1 else models[:MOST_MODELS]
     shown = [[model] for model in own] + ([models[len(own) :]] if len(own) < len(models) else [])
-    lines = [_line(at, names, rows, totals) for at, names in enumerate(shown)]
+    lines = [
+        _line(at, names, [of_model[name] for name in names], totals)
+        for at, names in enumerate(shown)
+    ]
     first = since or min((row["began"] for row in rows), default=now)
     line_of = {model: line for line in lines for model in line.models}
     return Breakdown(totals, lines, _bars(rows, line_of, _steps(step, first, now)))
@@ -111,21 +105,30 @@ def _sum(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {name: sum((row[name] for row in chosen), zero) for name, zero in NOTHING.items()}
 
 
+def _grouped(rows: Iterable[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[name], []).append(row)
+    return found
+
+
 def _line(
-    series: int, models: Sequence[str], rows: Sequence[dict[str, Any]], totals: dict[str, Any]
+    series: int, models: Sequence[str], sums: Sequence[dict[str, Any]], totals: dict[str, Any]
 ) -> Line:
-    sums = _sum(row for row in rows if row["routed_model"] in models)
-    share = sums["spend"] / totals["spend"] if totals["spend"] else Decimal(0)
-    return Line(series, models, sums, f"{share:.1%}")
+    own = _sum(sums)
+    share = own["spend"] / totals["spend"] if totals["spend"] else Decimal(0)
+    return Line(series, models, own, f"{share:.1%}")
 
 
 def _steps(step: timedelta | None, first: datetime, now: datetime) -> list[datetime]:
     """When each step from the first moment began, the newest MOST_BARS, and when the last ends."""
-    began = _month(now) if step is None else EPOCH + (now - EPOCH) // step * step
-    found = [_month(began + timedelta(days=32)) if step is None else began + step, began]
+    if step is None:
+        found = [period_ends(now)["monthly"], _month(now)]
+    else:
+        began = EPOCH + (now - EPOCH) // step * step
+        found = [began + step, began]
     while len(found) <= (MOST_BARS if found[-1] > first else LEAST_BARS):
-        before = found[-1] - (step or timedelta(days=1))
-        found.append(before if step else _month(before))
+        found.append(found[-1] - step if step else _month(found[-1] - timedelta(days=1)))
     return found[::-1]
 
 
@@ -136,14 +139,11 @@ def _month(moment: datetime) -> datetime:
 def _bars(
     rows: Sequence[dict[str, Any]], line_of: dict[str, Line], steps: Sequence[datetime]
 ) -> list[Bar]:
-    held: dict[datetime, list[dict[str, Any]]] = {began: [] for began in steps[:-1]}
-    for row in rows:
-        if row["began"] in held:
-            held[row["began"]].append(row)
-    sums = [_sum(held[began]) for began in steps[:-1]]
+    held = _grouped(rows, "began")
+    sums = [_sum(held.get(began, ())) for began in steps[:-1]]
     highest = max(one["spend"] for one in sums) or Decimal(1)
     return [
-        Bar(began, ended, one, at * BAR_WIDTH, _parts(held[began], line_of, highest))
+        Bar(began, ended, one, at * BAR_WIDTH, _parts(held.get(began, ()), line_of, highest))
         for at, (began, ended, one) in enumerate(zip(steps[:-1], steps[1:], sums, strict=True))
     ]
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -14,12 +14,22 @@ from django.utils import timezone
 from activity.models import Generation, GenerationQuerySet, Rejection, RejectionQuerySet
 from routing.engine import patterns
 
+
+class Period(NamedTuple):
+    """How far back a page looks (None: all), and how long a bar of its chart is (None: a month)."""
+
+    label: str
+    length: timedelta | None
+    step_label: str
+    step: timedelta | None
+
+
 PERIODS = {
-    "1h": ("1 hour", timedelta(hours=1)),
-    "24h": ("24 hours", timedelta(days=1)),
-    "7d": ("7 days", timedelta(days=7)),
-    "30d": ("30 days", timedelta(days=30)),
-    "all": ("All time", None),
+    "1h": Period("1 hour", timedelta(hours=1), "2 minutes", timedelta(minutes=2)),
+    "24h": Period("24 hours", timedelta(days=1), "hour", timedelta(hours=1)),
+    "7d": Period("7 days", timedelta(days=7), "6 hours", timedelta(hours=6)),
+    "30d": Period("30 days", timedelta(days=30), "day", timedelta(days=1)),
+    "all": Period("All time", None, "month", None),
 }
 DEFAULT_PERIOD = "7d"
 MAX_KEY_ID = 2**63 - 1
@@ -47,7 +57,7 @@ class ActivityFilters(forms.Form):
     """The filters, each optional; one that is invalid is reported and does not apply."""
 
     period = forms.ChoiceField(
-        choices=[(name, label) for name, (label, _) in PERIODS.items()],
+        choices=[(name, period.label) for name, period in PERIODS.items()],
         required=False,
         widget=forms.HiddenInput,
         error_messages={"invalid_choice": f"%(value)s is no period; send {', '.join(PERIODS)}."},
@@ -97,10 +107,10 @@ class ActivityFilters(forms.Form):
         self.key_names = keys
         self.full_clean()
         self.period_name = self._value("period") or DEFAULT_PERIOD
-        # Read once, so that the totals and the list are of the same span.
+        self.chosen = PERIODS[self.period_name]
+        # Read once, so that the sums and the list are of the same span.
         self.now = timezone.now()
-        length = PERIODS[self.period_name][1]
-        self.since = self.now - length if length else None
+        self.since = self.now - self.chosen.length if self.chosen.length else None
 
     def clean_model(self) -> str:
         pattern = self.cleaned_data["model"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from activity import paging, receipt
-from activity.breakdown import STEPS, Line, break_down
+from activity.breakdown import Line, break_down
 from activity.export import csv_parts
 from activity.filters import PERIODS, ActivityFilters, OwnKeys
 from activity.models import Generation, Rejection
@@ -24,7 +24,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     senders = own.recent().senders()
     filters = ActivityFilters(request.GET, senders, _own_keys(request.user))
     selected = filters.select(own)
-    step_name, step = STEPS[filters.period_name]
+    step = filters.chosen.step
     breakdown = break_down(list(selected.sums(step)), step, filters.since, filters.now)
     page = paging.page_of(request, selected)
     context = {
@@ -32,7 +32,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "totals": _with_rates(breakdown.totals),
         "breakdown": breakdown,
-        "step": step_name,
+        "step": filters.chosen.step_label,
         "page": page,
         "is_past_end": bool(breakdown.lines and not page.rows),
         "refused": filters.select_refused(Rejection.objects.owned_by(request.user)),
@@ -96,8 +96,8 @@ def _links(
     """The queries of the links on the list; each keeps the filters."""
     return {
         "periods": [
-            (label, _query(request, period=name), name == filters.period_name)
-            for name, (label, _) in PERIODS.items()
+            (period.label, _query(request, period=name), name == filters.period_name)
+            for name, period in PERIODS.items()
         ],
         "of_models": [
             (line, _query(request, model=line.models[0]) if len(line.models) == 1 else "")
