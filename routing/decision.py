@@ -77,7 +77,6 @@ class Draft:
     out: dict[str, Out]
     ranked: list[Ranked]
     order: list[str]
-    predictions: dict[str, predictor.Prediction]
 
 
 async def decide(process: Process, account: Account, completion: Completion) -> Decision:
@@ -124,7 +123,7 @@ async def decide(process: Process, account: Account, completion: Completion) -> 
 
 def _draft(question: Question) -> Draft:
     """All that can serve the request, in the order of the models asked for."""
-    draft = Draft({}, {}, [], [], {})
+    draft = Draft({}, {}, [], [])
     for name in question.completion.models:
         if name == AUTO:
             _add_pool(question, draft)
@@ -158,7 +157,6 @@ def _add_pool(question: Question, draft: Draft) -> None:
     draft.out = {slug: out for slug, out in draft.out.items() if slug not in pool.offers}
     draft.out.update(pool.out)
     predictions = predictor.predict(question.seen, pool.candidates)
-    draft.predictions = {one.slug: one for one in predictions}
     draft.ranked = selection.rank(predictions, question.rules.tradeoff.value)
     known = set(draft.order)
     draft.order += [one.slug for one in draft.ranked if one.slug not in known]
@@ -272,8 +270,9 @@ def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict
         receipt["last_resort"] = choice.last_resort
     if AUTO not in completion.models:
         return receipt
-    stored = _candidates(draft, choice.offers[0].model, cooling)
-    return receipt | question.rules.receipt() | {"candidates": stored}
+    reasons = _reasons(draft.ranked, choice.offers[0].model, cooling)
+    ranked = [(*one, reason) for one, reason in zip(draft.ranked, reasons, strict=True)]
+    return receipt | question.rules.receipt() | {"candidates": candidates.store(ranked)}
 
 
 def _strategy(completion: Completion) -> str:
@@ -297,24 +296,15 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
     }
 
 
-def _candidates(draft: Draft, chosen: str, cooling: set[str]) -> str:
-    seen, ranked = draft.predictions, draft.ranked
-    reasons = _reasons(ranked, chosen, cooling)
-    return candidates.store(
-        (*one, seen[one.slug].low, seen[one.slug].high, reason)
-        for one, reason in zip(ranked, reasons, strict=True)
-    )
-
-
 def _reasons(ranked: list[Ranked], chosen: str, cooling: set[str]) -> list[str]:
     """Why each candidate was not chosen, against the one that was."""
     place = next((at for at, one in enumerate(ranked) if one.slug == chosen), len(ranked))
     better = ["cooling" if one.slug in cooling else "pinned" for one in ranked[:place]]
     if place == len(ranked):
         return better
-    _, quality, cost_usd, _ = ranked[place]
+    _, quality, cost_usd, *_ = ranked[place]
     weaker = [
         ("dearer_no_gain" if own <= quality else "dearer") if own_cost >= cost_usd else "weaker"
-        for _, own, own_cost, _ in ranked[place + 1 :]
+        for _, own, own_cost, *_ in ranked[place + 1 :]
     ]
     return [*better, "chosen", *weaker]

@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import repeat
 from math import exp, log
 from operator import itemgetter
 from pathlib import Path
@@ -31,6 +30,9 @@ QUALITIES = 10_000
 DIFFICULTY_STEP = (HARDEST - EASIEST) / 5
 LOG_TOKENS_STEP = 0.36
 POSTERIOR_STEP = 0.2
+
+# Decimals of a cost in USD.
+COST_DIGITS = 9
 
 # Half an 80 % interval of a normal distribution, in standard deviations.
 INTERVAL_SD = 1.28
@@ -60,14 +62,17 @@ class Candidate(NamedTuple):
     request_price: float = 0.0
 
 
-class Prediction(NamedTuple):
-    """What to expect of a candidate: P(success) with an 80 % interval, and USD per request."""
+class Predictions(NamedTuple):
+    """What to expect of n candidates: P(success) with an 80 % interval, and USD per request.
 
-    slug: str
-    quality: float
-    low: float
-    high: float
-    cost_usd: float
+    Shapes: all (n,), float64 but for the slugs, which are in their alphabetical order.
+    """
+
+    slugs: tuple[str, ...]
+    quality: Floats
+    low: Floats
+    high: Floats
+    cost_usd: Floats
 
 
 class _Abilities(NamedTuple):
@@ -106,8 +111,8 @@ _shares_of = itemgetter(*TASKS)
 _ABILITIES = _load(Path(__file__).with_name("abilities.csv"))
 
 
-def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Prediction]:
-    """Predict P(success) and cost of each candidate, in the order given.
+def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> Predictions:
+    """Predict P(success) and cost of each candidate.
 
     P = sigmoid(posterior . ability - SLOPE * difficulty + OFFSET); what goes in and what comes out
     is rounded here, before any ranking, so that near-equals do not change places over a typo.
@@ -121,13 +126,12 @@ def predict(analysis: Analysis, candidates: Sequence[Candidate]) -> list[Predict
     pool = _pool(tuple(candidates))
     logit = pool.logits.dot(_posterior(analysis)) + (OFFSET - SLOPE * _difficulty(analysis))
     quality, low, high = _probability(pool.margins - logit)
-    columns = zip(pool.slugs, quality, low, high, _cost_usd(analysis, pool), strict=True)
-    # The constructor of a NamedTuple is a call of Python: 5 us more for 30.
-    return list(map(tuple.__new__, repeat(Prediction), columns))
+    return Predictions(pool.slugs, quality, low, high, _cost_usd(analysis, pool))
 
 
 @lru_cache(maxsize=POOLS)
 def _pool(candidates: tuple[Candidate, ...]) -> _Pool:
+    candidates = tuple(sorted(candidates))
     unknown = _ABILITIES.rows[UNKNOWN]
     rows = np.array([_ABILITIES.rows.get(one.slug, unknown) for one in candidates], dtype=np.intp)
     margin = INTERVAL_SD * _ABILITIES.sd[rows]
@@ -157,17 +161,18 @@ def _output_tokens(analysis: Analysis) -> float:
     return exp(round(log(max(analysis.output_tokens, 1.0)) / LOG_TOKENS_STEP) * LOG_TOKENS_STEP)
 
 
-def _probability(negated: Floats) -> list[list[float]]:
-    result: list[list[float]] = (np.rint(QUALITIES / (1 + np.exp(negated))) / QUALITIES).tolist()
-    return result
+def _probability(negated: Floats) -> Floats:
+    probability: Floats = np.rint(QUALITIES / (1 + np.exp(negated)))
+    probability /= QUALITIES
+    return probability
 
 
-def _cost_usd(analysis: Analysis, pool: _Pool) -> list[float]:
+def _cost_usd(analysis: Analysis, pool: _Pool) -> Floats:
     """Price the request: its tokens, the answer's at this model's verbosity, and the fixed part."""
     output_tokens = _output_tokens(analysis) * pool.verbosity
     if analysis.max_output_tokens is not None:
         output_tokens = np.minimum(output_tokens, analysis.max_output_tokens)
-    cost = analysis.prompt_tokens * pool.prompt_prices + output_tokens * pool.completion_prices
+    cost: Floats = analysis.prompt_tokens * pool.prompt_prices
+    cost += output_tokens * pool.completion_prices
     cost += pool.request_prices
-    result: list[float] = cost.tolist()
-    return result
+    return cost.round(COST_DIGITS)

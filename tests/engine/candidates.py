@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from routing.engine.analysis import Analysis, analyse
 from routing.engine.conversation import read
 from routing.engine.predictor import Candidate, predict
-from routing.engine.selection import Ranked, rank
+from routing.engine.selection import DEFAULT_TRADEOFF, Ranked, rank
 
 # slug, USD per million tokens in and out, USD per request (sonar pays for a search each time).
 PRICES = (
@@ -66,6 +66,12 @@ def analyse_text(text: str) -> Analysis:
 
 def rank_text(text: str, tradeoff: int, pool: Sequence[Candidate] = POOL) -> list[Ranked]:
     return rank(predict(analyse_text(text), pool), tradeoff)
+
+
+def expect(analysis: Analysis, pool: Sequence[Candidate] = POOL) -> list[Ranked]:
+    """What is predicted of each candidate, in the order given; no two of one slug."""
+    found = {one.slug: one for one in rank(predict(analysis, pool), DEFAULT_TRADEOFF)}
+    return [found[one.slug] for one in pool]
 
 
 def pick(text: str, tradeoff: int, pool: Sequence[Candidate] = POOL) -> str:

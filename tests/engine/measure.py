@@ -17,7 +17,7 @@ from statistics import correlation, fmean, median
 from routing.engine import VERSION, selection
 from routing.engine.analysis import analyse, forget
 from routing.engine.conversation import read
-from routing.engine.predictor import Prediction, predict
+from routing.engine.predictor import Predictions, predict
 from routing.engine.selection import CHEAPEST, Ranked, rank
 from routing.engine.tasks import TASKS
 from routing.engine.training.written import read_written
@@ -80,11 +80,11 @@ GERMAN = (
 )
 
 
-def pools() -> list[list[Prediction]]:
+def pools() -> list[Predictions]:
     return [predict(analyse_text(text), POOL) for text in TEXTS.values()]
 
 
-def spend_lines(chosen: Sequence[Ranked | Prediction], name: str) -> str:
+def spend_lines(chosen: Sequence[Ranked], name: str) -> str:
     costs = [one.cost_usd for one in chosen]
     typical = math.exp(fmean(map(math.log, costs)))
     quality = fmean(one.quality for one in chosen)
@@ -96,7 +96,8 @@ def dial() -> Iterator[str]:
     for position in DIAL:
         yield spend_lines([rank(pool, position)[0] for pool in predicted], str(position))
     for slug in ALWAYS:
-        yield spend_lines([one for pool in predicted for one in pool if one.slug == slug], slug)
+        every = (one for pool in predicted for one in rank(pool, DEFAULT))
+        yield spend_lines([one for one in every if one.slug == slug], slug)
 
 
 def picks() -> Iterator[str]:
@@ -191,7 +192,7 @@ def typical(chosen: Sequence[Ranked]) -> float:
     return math.exp(fmean(math.log(one.cost_usd) for one in chosen))
 
 
-def rank_at(pool: Sequence[Prediction], price: int) -> Ranked:
+def rank_at(pool: Predictions, price: int) -> Ranked:
     selection.PRICE_OF_MONEY = (price,) * CHEAPEST
     return rank(pool, DEFAULT)[0]
 

@@ -43,10 +43,9 @@ class Routed(NamedTuple):
 
 def routed(example: Example, heads: Heads) -> Routed:
     said = analyse(read([{"role": "user", "content": example.text}]), heads)
-    known = predict(truth(example, said), POOL)
+    known = rank(predict(truth(example, said), POOL), DEFAULT)
     worth = {one.slug: one for one in known}
-    own = worth[rank(predict(said, POOL), DEFAULT)[0].slug]
-    best = worth[rank(known, DEFAULT)[0].slug]
+    own, best = worth[rank(predict(said, POOL), DEFAULT)[0].slug], known[0]
     return Routed(own.quality, best.quality, own.cost_usd, best.cost_usd)
 
 

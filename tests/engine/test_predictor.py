@@ -2,9 +2,9 @@ import pytest
 
 from routing.engine.analysis import analyse
 from routing.engine.conversation import read
-from routing.engine.predictor import Candidate, predict
+from routing.engine.predictor import Candidate
 from routing.engine.tasks import TASKS
-from tests.engine.candidates import POOL, analyse_text
+from tests.engine.candidates import POOL, analyse_text, expect
 from tests.engine.prompts import PROMPTS
 
 TEXTS = {prompt.name: prompt.text for prompt in PROMPTS}
@@ -20,7 +20,7 @@ def make_analysis(task="code:generation", **changes):
 
 
 def quality(slug, task):
-    (prediction,) = predict(make_analysis(task), [make_candidate(slug)])
+    (prediction,) = expect(make_analysis(task), [make_candidate(slug)])
     return prediction.quality
 
 
@@ -57,23 +57,23 @@ def test_abilities_agree_with_what_is_known(stronger, weaker, task):
 
 
 def test_every_seed_model_has_abilities():
-    predictions = predict(make_analysis("math:problem"), [*POOL, make_candidate("nobody/unknown")])
+    predictions = expect(make_analysis("math:problem"), [*POOL, make_candidate("nobody/unknown")])
 
     unknown = predictions[-1]
     assert len({one.slug for one in predictions if one.quality != unknown.quality}) >= 28
 
 
 def test_unknown_model_is_below_average_with_a_wide_interval():
-    known = predict(make_analysis(), POOL)
+    known = expect(make_analysis())
 
-    (unknown,) = predict(make_analysis(), [make_candidate("nobody/unknown")])
+    (unknown,) = expect(make_analysis(), [make_candidate("nobody/unknown")])
 
     assert unknown.quality < sum(one.quality for one in known) / len(known)
     assert unknown.high - unknown.low > max(one.high - one.low for one in known[:4])
 
 
 def test_quality_lies_within_its_interval():
-    predictions = predict(make_analysis(), POOL)
+    predictions = expect(make_analysis())
 
     assert all(0 <= one.low <= one.quality <= one.high <= 1 for one in predictions)
 
@@ -81,7 +81,7 @@ def test_quality_lies_within_its_interval():
 def test_harder_request_lowers_every_quality():
     easy, hard = analyse_text(TEXTS["greeting"]), analyse_text(TEXTS["hard-proof"])
 
-    pairs = zip(predict(easy, POOL), predict(hard, POOL), strict=True)
+    pairs = zip(expect(easy), expect(hard), strict=True)
 
     assert all(one.quality > other.quality for one, other in pairs)
 
@@ -90,14 +90,14 @@ def test_cost_adds_tokens_and_request():
     analysis = make_analysis(prompt_tokens=1000, output_tokens=100.0)
     candidate = make_candidate("nobody/unknown", prompt=2e-6, completion=3e-6, request=0.5)
 
-    (prediction,) = predict(analysis, [candidate])
+    (prediction,) = expect(analysis, [candidate])
 
     # Expected tokens are rounded to a factor of 1.4.
     assert prediction.cost_usd - 0.002 - 0.5 == pytest.approx(0.0003, rel=0.2)
 
 
 def test_verbose_model_costs_more_at_the_same_price():
-    terse, verbose = predict(
+    terse, verbose = expect(
         make_analysis(),
         [make_candidate("mistralai/mistral-medium-3.1"), make_candidate("deepseek/deepseek-r1")],
     )
@@ -109,7 +109,7 @@ def test_no_answer_is_priced_beyond_the_requests_cap():
     analysis = analyse(read([{"role": "user", "content": TEXTS["sql"]}], max_output_tokens=10))
     free_prompt = make_candidate("deepseek/deepseek-r1", prompt=0.0, completion=1.0)
 
-    (prediction,) = predict(analysis, [free_prompt])
+    (prediction,) = expect(analysis, [free_prompt])
 
     assert prediction.cost_usd == 10
 
@@ -117,7 +117,7 @@ def test_no_answer_is_priced_beyond_the_requests_cap():
 def test_pool_of_other_prices_is_another_pool():
     analysis = make_analysis()
     (cheap,), (dear,) = (
-        predict(analysis, [make_candidate(completion=price)]) for price in (1e-6, 1e-5)
+        expect(analysis, [make_candidate(completion=price)]) for price in (1e-6, 1e-5)
     )
 
     assert cheap.cost_usd < dear.cost_usd
@@ -125,10 +125,10 @@ def test_pool_of_other_prices_is_another_pool():
 
 
 def test_no_candidates_have_no_predictions():
-    assert predict(make_analysis(), []) == []
+    assert expect(make_analysis(), []) == []
 
 
 def test_self_hosted_model_may_cost_nothing():
-    (prediction,) = predict(make_analysis(), [make_candidate(prompt=0.0, completion=0.0)])
+    (prediction,) = expect(make_analysis(), [make_candidate(prompt=0.0, completion=0.0)])
 
     assert prediction.cost_usd == 0

@@ -10,7 +10,7 @@ from routing.engine.conversation import read
 from routing.engine.evaluation.data import BadData
 from routing.engine.evaluation.text import table
 from routing.engine.patterns import names_of, problems, select
-from routing.engine.predictor import Candidate, Prediction, predict
+from routing.engine.predictor import Candidate, Predictions, predict
 from routing.engine.selection import rank
 
 # Positions of the dial whose pick is shown.
@@ -77,13 +77,12 @@ def _analysis_lines(analysis: Analysis) -> Iterator[str]:
         yield "            a chat client's own request, such as for a title"
 
 
-def _candidate_lines(predictions: Sequence[Prediction], tradeoff: int) -> Iterator[str]:
-    by_slug = {one.slug: one for one in predictions}
+def _candidate_lines(predictions: Predictions, tradeoff: int) -> Iterator[str]:
     rows = [
         (
             ranked.slug,
             f"{ranked.quality:.2f}",
-            f"{by_slug[ranked.slug].low:.2f}-{by_slug[ranked.slug].high:.2f}",
+            f"{ranked.low:.2f}-{ranked.high:.2f}",
             f"${ranked.cost_usd:.6f}",
             f"{ranked.score:.4f}",
         )
