@@ -56,3 +56,24 @@ async def test_rows_are_found_by_their_keys(database: AsyncConnection[Any], name
     plan = await plan_of(database, STATEMENTS[name])
 
     assert "= ANY (" in plan, plan
+
+
+async def test_each_request_is_written_into_no_index_for_like(
+    database: AsyncConnection[Any],
+) -> None:
+    query = "SELECT tablename, indexdef FROM pg_indexes WHERE tablename = ANY(%s)"
+    found = await (await database.execute(query, [list(TABLES)])).fetchall()
+
+    assert {table for table, _ in found} == set(TABLES)
+    assert not [text for _, text in found if "pattern_ops" in text]
+
+
+async def test_no_statement_is_planned_for_each_of_its_batches(
+    database: AsyncConnection[Any],
+) -> None:
+    await database.execute(f"PREPARE finding AS {sticky.FIND}")
+    for _ in range(3):
+        await database.execute("EXECUTE finding ('{a key}', 300)")
+
+    counts = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'finding'"
+    assert await (await database.execute(counts)).fetchone() == (3, 0)
