@@ -252,8 +252,9 @@ class Exchange:
                     waited = await self._hand_over(b"".join(held_back))
                     held_back.clear()
                     progress.is_out = bool(progress.finish_reason)
-                    # The provider's silence counts from here: the wait for the client is not its.
-                    answer.wait_on(anew=waited)
+                    if waited:
+                        # The provider's silence counts from here: that wait was not its.
+                        answer.wait_on(anew=True)
                     if self._recording.is_checkpoint_due():
                         prompt_tokens = self._decision.prompt_tokens
                         self._recording.reached(prompt_tokens, progress.spoken_tokens)

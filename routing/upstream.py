@@ -96,6 +96,7 @@ class Answer:
         self._deadline = deadline
         # A timer costs more than an event; it is set anew only now and then.
         self._loop, self._set_again = asyncio.get_running_loop(), 0.0
+        self._patience = settings.AUTOROUTER_NEXT_BYTE_SECONDS
         self.is_stream = _header(response, b"content-type").startswith("text/event-stream")
 
     def wait_on(self, *, anew: bool = False) -> None:
@@ -103,10 +104,10 @@ class Answer:
 
         `anew` where the deadline stood for something else meanwhile.
         """
-        now, seconds = self._loop.time(), settings.AUTOROUTER_NEXT_BYTE_SECONDS
+        now = self._loop.time()
         if anew or now >= self._set_again:
-            self._set_again = now + seconds / 20
-            self._deadline.within(seconds)
+            self._set_again = now + self._patience / 20
+            self._deadline.within(self._patience)
 
     async def json(self) -> dict[str, Any]:
         """The whole answer; raises AttemptFailed where it is not a completion."""
