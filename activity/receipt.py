@@ -164,7 +164,7 @@ def read(decision: Mapping[str, Any]) -> Receipt | None:
         skipped=[_skipped(one) for one in decision.get("skipped") or ()],
         last_resort=bool(decision.get("last_resort")),
         facts=_facts(decision.get("analysis") or {}),
-        candidates=_candidates(decision.get("candidates")),
+        candidates=_candidates(decision),
         out=_groups(decision.get("out") or ()),
     )
 
@@ -253,8 +253,8 @@ def _present(value: int | None, words: str) -> str:
     return "" if value is None else words.format(value)
 
 
-def _candidates(stored: Any) -> list[Candidate]:
-    found = candidates.read(stored)
+def _candidates(decision: Mapping[str, Any]) -> list[Candidate]:
+    found = candidates.read(decision)
     chosen = next((one for one in found if one["reason"] == "chosen"), None)
     return [_candidate(one, chosen) for one in found]
 

@@ -130,4 +130,4 @@ def candidates() -> int:
     from activity.models import Generation
 
     newest: dict[str, Any] = Generation.objects.newest_first()[:1].get().decision
-    return len(read(newest["candidates"]))
+    return len(read(newest))

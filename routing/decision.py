@@ -270,9 +270,11 @@ def _receipt(question: Question, draft: Draft, pin: Pin, choice: Choice) -> dict
         receipt["last_resort"] = choice.last_resort
     if AUTO not in completion.models:
         return receipt
-    reasons = _reasons(draft.ranked, choice.offers[0].model, cooling)
-    ranked = [(*one, reason) for one, reason in zip(draft.ranked, reasons, strict=True)]
-    return receipt | question.rules.receipt() | {"candidates": candidates.store(ranked)}
+    if cooling:
+        receipt["cooling"] = sorted(cooling)
+    receipt["chosen"] = choice.offers[0].model
+    receipt["candidates"] = candidates.store(draft.ranked)
+    return receipt | question.rules.receipt()
 
 
 def _strategy(completion: Completion) -> str:
@@ -294,17 +296,3 @@ def _analysis(seen: Analysis) -> dict[str, Any]:
         "needs": sorted(seen.capabilities),
         "housekeeping": seen.housekeeping,
     }
-
-
-def _reasons(ranked: list[Ranked], chosen: str, cooling: set[str]) -> list[str]:
-    """Why each candidate was not chosen, against the one that was."""
-    place = next((at for at, one in enumerate(ranked) if one.slug == chosen), len(ranked))
-    better = ["cooling" if one.slug in cooling else "pinned" for one in ranked[:place]]
-    if place == len(ranked):
-        return better
-    _, quality, cost_usd, *_ = ranked[place]
-    weaker = [
-        ("dearer_no_gain" if own <= quality else "dearer") if own_cost >= cost_usd else "weaker"
-        for _, own, own_cost, *_ in ranked[place + 1 :]
-    ]
-    return [*better, "chosen", *weaker]

@@ -29,11 +29,12 @@ DECISION = {
     "analysis": {"task": "code", "tasks": {"code": 0.81, "math": 0.1}, "complexity": 3},
     "candidates": candidates.store(
         [
-            ("anthropic/claude-haiku-4.5", 0.81, 0.00123, 0.512, 0.74, 0.87, "chosen"),
-            ("anthropic/claude-opus-4.6", 0.80, 0.0123, 0.31, 0.74, 0.86, "dearer_no_gain"),
-            ("openai/gpt-5", 0.83, 0.0062, 0.6, 0.76, 0.88, "pinned"),
+            ("openai/gpt-5", 0.83, 0.0062, 0.6, 0.76, 0.88),
+            ("anthropic/claude-haiku-4.5", 0.81, 0.00123, 0.512, 0.74, 0.87),
+            ("anthropic/claude-opus-4.6", 0.80, 0.0123, 0.31, 0.74, 0.86),
         ]
     ),
+    "chosen": "anthropic/claude-haiku-4.5",
     "out": [{"model": "x-ai/grok-3", "reason": "pattern", "detail": "No pattern fits it."}],
 }
 

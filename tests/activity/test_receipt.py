@@ -55,10 +55,11 @@ def test_every_dial_position_has_words(value):
     ],
 )
 def test_a_candidate_is_compared_with_the_chosen_one(quality, cost, reason, said):
-    chosen = ("a/one", 0.83, 0.002, 0.5, 0.8, 0.9, "chosen")
-    other = ("a/two", quality, cost, 0.4, 0.8, 0.9, reason)
+    chosen = ("a/one", 0.83, 0.002, 0.5, 0.8, 0.9)
+    other = ("a/two", quality, cost, 0.4, 0.8, 0.9)
+    stored = candidates.store([chosen, other])
 
-    told = receipt.read({"candidates": candidates.store([chosen, other])})
+    told = receipt.read({"candidates": stored, "chosen": "a/one"})
 
     assert told.candidates[1].detail == said
     assert told.candidates[1].verdict == receipt.VERDICTS[reason]
@@ -69,11 +70,35 @@ def test_a_candidate_is_compared_with_the_chosen_one(quality, cost, reason, said
     [(0, 0), (0.834, 83), (0.985, 98), (0.9904, 99.0), (0.9963, 99.6), (0.99996, 99.9), (1, 99.9)],
 )
 def test_a_quality_near_all_has_a_decimal_and_is_never_certain(quality, shown):
-    line = ("a/one", quality, 0.002, 0.5, 0.8, quality, "chosen")
+    line = ("a/one", quality, 0.002, 0.5, 0.8, quality)
 
     (told,) = receipt.read({"candidates": candidates.store([line])}).candidates
 
     assert (told.quality, told.high) == (shown, shown)
+
+
+def test_candidates_before_the_chosen_one_were_cooling_or_passed_over_for_the_pin():
+    ranked = [(model, 0.9, 0.1, 0.5, 0.8, 0.9) for model in ("a/cool", "a/better", "a/own")]
+    decision = {"candidates": candidates.store(ranked), "chosen": "a/own", "cooling": ["a/cool"]}
+
+    assert [one["reason"] for one in candidates.read(decision)] == ["cooling", "pinned", "chosen"]
+
+
+def test_candidates_stand_beside_a_pinned_model_that_was_none():
+    stored = candidates.store([("a/one", 0.9, 0.1, 0.5, 0.8, 0.9)])
+
+    (one,) = candidates.read({"candidates": stored, "chosen": "a/named"})
+
+    assert one["reason"] == "pinned"
+
+
+def test_older_rows_say_the_reason_themselves():
+    stored = '[["a/one",0.9,0.1,0.5,0.8,0.9,"chosen"],["a/two",0.8,0.2,0.4,0.7,0.9,"cooling"]]'
+
+    told = receipt.read({"candidates": stored})
+
+    assert [one.chosen for one in told.candidates] == [True, False]
+    assert told.candidates[1].verdict == receipt.VERDICTS["cooling"]
 
 
 def test_models_that_were_out_are_grouped_by_reason():

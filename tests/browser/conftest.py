@@ -82,8 +82,8 @@ def long_names(generation) -> str:
     names = {"routed_model": slug, "provider": "p" * 100, "key_id": key.pk, "key_name": key.name}
     names |= {"requested_model": f"r{slug}", "app": "t" * 100, "end_user": "u" * 256}
     patterns = {"patterns": ["w" * 150 + "/*"], "source": "request"}
-    chosen = (slug, 0.81, 0.00123, 0.512, 0.74, 0.87, "chosen")
-    decision = DECISION | {"allowed": patterns, "candidates": candidates.store([chosen])}
+    ranked = candidates.store([(slug, 0.81, 0.00123, 0.512, 0.74, 0.87)])
+    decision = DECISION | {"allowed": patterns, "candidates": ranked, "chosen": slug}
     tokens = {"prompt_tokens": 1_234_567, "cached_tokens": 99_120, "completion_tokens": 123_456}
     row = make_generation(
         user, decision=decision, cost=Decimal("12.5"), latency_ms=123_456, **names, **tokens

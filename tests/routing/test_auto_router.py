@@ -125,7 +125,7 @@ async def test_a_higher_dial_never_costs_more(api: Api, text: str) -> None:
         for dial in (0, 7, 10)
     ]
 
-    first = [candidates.read(row.decision["candidates"])[0] for row in rows]
+    first = [candidates.read(row.decision)[0] for row in rows]
     expected = [one["cost_usd"] for one in first]
     assert [one["reason"] for one in first] == ["chosen"] * 3
     assert expected == sorted(expected, reverse=True)

@@ -66,7 +66,7 @@ async def test_at_most_three_endpoints_are_tried() -> None:
 
 
 def candidates_of(decision: Decision) -> list[Any]:
-    return candidates.read(decision.receipt["candidates"])
+    return candidates.read(decision.receipt)
 
 
 async def test_the_order_is_that_of_the_ranking() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from activity import candidates
 from routing.health import LEAST_RETRIES, Health
 from routing.models import Endpoint, Pin, Provider
 from tests.conftest import Api, FakeProvider, completion_json, in_db
@@ -193,6 +194,8 @@ async def test_a_pin_moves_to_another_model_where_none_of_its_own_lives(
 
     assert (row.model, row.attempts) == ("b/two", 1)
     assert row.decision["sticky"] == {"kind": "session_id", "state": "cooling", "model": "a/one"}
+    reasons = {one["model"]: one["reason"] for one in candidates.read(row.decision)}
+    assert (reasons["a/one"], reasons["b/two"]) == ("cooling", "chosen")
     assert (await Pin.objects.aget()).model == "b/two"
 
 
