@@ -86,7 +86,7 @@ def rank(predictions: Predictions, tradeoff: int) -> list[Ranked]:
         raise ValueError(f"Tradeoff is {tradeoff}; an integer from 0 to {CHEAPEST} is accepted.")
     slugs, quality, low, high, cost = predictions
     _check(predictions)
-    # Whole numbers up to 2^53 are exact in float64, and the largest product here is 2^51.
+    # Whole numbers are exact in float64 up to 2^53; a cost of a million USD comes to 2^48.
     weights = np.rint(COST_UNITS * np.log1p(cost / COST_SCALE_USD))
     if tradeoff == CHEAPEST:
         scores = 0.0 - weights * AT_TEN
