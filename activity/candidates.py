@@ -1,6 +1,6 @@
 """How a decision's candidates are stored: all in one text, best first.
 
-Thirty objects of seven keys would be most of a row, and most of what writing it costs; as one text
+Thirty objects of six keys would be most of a row, and most of what writing it costs; as one text
 they take an eighth of the time of thirty formatted lines, and PostgreSQL reads none of it. Why a
 candidate was not chosen follows from its numbers and is worked out by who reads it.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-# P(success) with its 80 % interval, and USD for the request. Older rows have the last too.
+# P(success) with its 80 % interval, and USD for the request; a reason in older rows alone.
 NAMES = ("model", "quality", "cost_usd", "score", "low", "high", "reason")
 Candidate = tuple[str, float, float, float, float, float]
 
@@ -33,8 +33,10 @@ def read(decision: Mapping[str, Any]) -> list[dict[str, Any]]:
     chosen = decision.get("chosen")
     place = names.index(chosen) if chosen in names else len(names)
     cooling = decision.get("cooling") or ()
+    followed = (decision.get("sticky") or {}).get("state") == "followed"
+    before = "listed" if decision.get("strategy") == "fallback" and not followed else "pinned"
     for one in found[:place]:
-        one.setdefault("reason", "cooling" if one["model"] in cooling else "pinned")
+        one.setdefault("reason", "cooling" if one["model"] in cooling else before)
     for one in found[place:]:
         one.setdefault("reason", _reason(one, found[place]))
     return found

@@ -40,6 +40,7 @@ VERDICTS = {
     "dearer": "Better, but not by enough for its cost",
     "weaker": "Cheaper, but weaker",
     "pinned": "Scored higher, but the conversation stays with its model",
+    "listed": "The request lists another model before it",
     "cooling": "Scored higher, but every endpoint of it failed of late",
 }
 OUT = {

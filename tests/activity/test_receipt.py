@@ -84,12 +84,23 @@ def test_candidates_before_the_chosen_one_were_cooling_or_passed_over_for_the_pi
     assert [one["reason"] for one in candidates.read(decision)] == ["cooling", "pinned", "chosen"]
 
 
-def test_candidates_stand_beside_a_pinned_model_that_was_none():
+@pytest.mark.parametrize(
+    ("strategy", "state", "reason"),
+    [
+        ("auto", "followed", "pinned"),
+        ("fallback", "followed", "pinned"),
+        ("fallback", "none", "listed"),
+    ],
+)
+def test_candidates_stand_behind_a_model_that_was_none_of_them(strategy, state, reason):
     stored = candidates.store([("a/one", 0.9, 0.1, 0.5, 0.8, 0.9)])
+    sticky = {"state": state}
 
-    (one,) = candidates.read({"candidates": stored, "chosen": "a/named"})
+    (one,) = candidates.read(
+        {"candidates": stored, "chosen": "a/named", "strategy": strategy, "sticky": sticky}
+    )
 
-    assert one["reason"] == "pinned"
+    assert one["reason"] == reason
 
 
 def test_older_rows_say_the_reason_themselves():

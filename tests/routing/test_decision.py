@@ -103,6 +103,16 @@ async def test_the_receipt_names_every_model_of_the_pool() -> None:
     assert found[1]["cost_usd"] > 0
 
 
+async def test_candidates_before_a_model_that_the_request_lists_say_so() -> None:
+    decision = await decided(model=OPUS, models=["openrouter/auto"])
+
+    found = {one["model"]: one["reason"] for one in candidates_of(decision)}
+    assert models_of(decision)[0] == OPUS
+    assert found.pop(OPUS) == "chosen"
+    assert "listed" in found.values()
+    assert "pinned" not in found.values()
+
+
 async def test_a_model_that_cannot_serve_the_request_is_out_with_its_reason() -> None:
     plain = make_offer(SMALL, supported_parameters=frozenset({"max_tokens"}))
     catalogue = make_catalogue(make_model(SMALL, plain), priced(HAIKU, 1))
