@@ -31,7 +31,7 @@ DIFFICULTY_STEP = (HARDEST - EASIEST) / 5
 LOG_TOKENS_STEP = 0.36
 POSTERIOR_STEP = 0.2
 
-# Decimals of a cost in USD.
+# Decimals of a cost in USD: the cheapest answers come to some 1e-6, and each candidate's is stored.
 COST_DIGITS = 9
 
 # Half an 80 % interval of a normal distribution, in standard deviations.

@@ -89,6 +89,7 @@ def rank(predictions: Predictions, tradeoff: int) -> list[Ranked]:
     # Whole numbers are exact in float64 up to 2^53; a cost of a million USD comes to 2^48.
     weights = np.rint(COST_UNITS * np.log1p(cost / COST_SCALE_USD))
     if tradeoff == CHEAPEST:
+        # Not the negative of it: a free model's score would be shown as -0.
         scores = 0.0 - weights * AT_TEN
     else:
         scores = _worth(quality) - weights * PRICE_OF_MONEY[tradeoff]
@@ -100,6 +101,7 @@ def rank(predictions: Predictions, tradeoff: int) -> list[Ranked]:
 
 
 def _check(predictions: Predictions) -> None:
+    """Raises ValueError for a cost that is none."""
     costs = predictions.cost_usd.tolist()
     # One check for all: a sum with nan in it is not less than anything.
     if costs and not (min(costs) >= 0 and sum(costs) < inf):

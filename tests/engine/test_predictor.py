@@ -2,7 +2,7 @@ import pytest
 
 from routing.engine.analysis import analyse
 from routing.engine.conversation import read
-from routing.engine.predictor import Candidate
+from routing.engine.predictor import Candidate, predict
 from routing.engine.tasks import TASKS
 from tests.engine.candidates import POOL, analyse_text, expect
 from tests.engine.prompts import PROMPTS
@@ -126,6 +126,21 @@ def test_pool_of_other_prices_is_another_pool():
 
 def test_no_candidates_have_no_predictions():
     assert expect(make_analysis(), []) == []
+
+
+def test_cost_is_told_to_a_billionth_of_a_dollar():
+    analysis = make_analysis(prompt_tokens=7, output_tokens=100.0)
+    candidate = make_candidate("nobody/unknown", prompt=1.23456789e-7, completion=0.0)
+
+    (prediction,) = expect(analysis, [candidate])
+
+    assert prediction.cost_usd == 0.000000864
+
+
+def test_predictions_are_in_the_order_of_slugs():
+    found = predict(make_analysis(), [make_candidate("z/z"), make_candidate("a/a")])
+
+    assert found.slugs == ("a/a", "z/z")
 
 
 def test_self_hosted_model_may_cost_nothing():

@@ -153,6 +153,13 @@ def test_tie_of_equals_goes_by_slug(tradeoff):
 
 
 @pytest.mark.parametrize("tradeoff", DIAL)
+def test_tie_of_equals_goes_by_slug_whatever_the_order_of_the_pool(tradeoff):
+    pool = [Candidate("z/z", 1e-6, 1e-6), Candidate("a/a", 1e-6, 1e-6)]
+
+    assert pick("hi", tradeoff, pool) == "a/a"
+
+
+@pytest.mark.parametrize("tradeoff", DIAL)
 def test_free_model_is_the_cheapest(tradeoff):
     free = make_prediction("z/free", quality=0.5, cost_usd=0.0)
 
