@@ -1,7 +1,7 @@
 from django.db import migrations
 
-# Compressed, a decision is smaller by a third, for up to a quarter of the time that PostgreSQL
-# takes to write a request's first row.
+# Compressed, a decision is smaller by a third; that takes PostgreSQL a sixth of the time of writing
+# a request's first row alone, and a quarter of it in batches.
 COLUMN = "ALTER TABLE activity_generation ALTER COLUMN decision SET STORAGE"
 
 

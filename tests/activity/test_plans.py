@@ -68,6 +68,13 @@ async def test_each_request_is_written_into_no_index_for_like(
     assert not [text for _, text in found if "pattern_ops" in text]
 
 
+async def test_decisions_are_stored_uncompressed(database: AsyncConnection[Any]) -> None:
+    query = "SELECT attstorage FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    found = await (await database.execute(query, ["activity_generation", "decision"])).fetchone()
+
+    assert found == ("e",)
+
+
 async def test_no_statement_is_planned_for_each_of_its_batches(
     database: AsyncConnection[Any],
 ) -> None:
